@@ -1,0 +1,137 @@
+#include "models/graph_ops.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+namespace quantbench {
+namespace {
+
+enum class End { Source, Target };
+
+const Tensor& ends(const Topology& topology, End end) {
+  return end == End::Source ? topology.source() : topology.target();
+}
+
+// Sums rows of `messages` per node: row order[k] for k in offsets[v]..offsets[v+1]-1.
+Tensor segment_sum(const Tensor& messages, const Topology& topology, End end) {
+  const auto nodes = topology.node_count();
+  if (!messages.is_cpu() || messages.scalar_type() != torch::kFloat)
+    return torch::zeros({nodes, messages.size(1)}, messages.options())
+        .index_add(0, ends(topology, end), messages);
+  const Tensor rows = messages.contiguous();
+  const int64_t width = rows.size(1);
+  Tensor out = torch::zeros({nodes, width}, rows.options());
+  const bool by_source = end == End::Source;
+  const auto* offsets =
+      (by_source ? topology.source_offsets() : topology.offsets()).data_ptr<int64_t>();
+  const int64_t* order = by_source ? topology.by_source().data_ptr<int64_t>() : nullptr;
+  const float* from = rows.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  at::parallel_for(0, nodes, 256, [&](int64_t first, int64_t last) {
+    for (int64_t v = first; v < last; ++v)
+      for (int64_t k = offsets[v]; k < offsets[v + 1]; ++k) {
+        const float* row = from + (order ? order[k] : k) * width;
+        for (int64_t f = 0; f < width; ++f) to[v * width + f] += row[f];
+      }
+  });
+  return out;
+}
+
+// The greatest row entries per target, [N, H]; no gradient.
+Tensor segment_max(const Tensor& logits, const Topology& topology) {
+  const int64_t nodes = topology.node_count(), width = logits.size(1);
+  Tensor out = torch::zeros({nodes, width}, logits.options());
+  if (!logits.is_cpu() || logits.scalar_type() != torch::kFloat)
+    return out.scatter_reduce(0, topology.target().unsqueeze(1).expand_as(logits), logits, "amax",
+                              /*include_self=*/false);
+  const Tensor rows = logits.contiguous();
+  const auto* offsets = topology.offsets().data_ptr<int64_t>();
+  const float* from = rows.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  for (int64_t v = 0; v < nodes; ++v)
+    for (int64_t k = offsets[v]; k < offsets[v + 1]; ++k)
+      for (int64_t h = 0; h < width; ++h) {
+        float& best = to[v * width + h];
+        best = k == offsets[v] ? from[k * width + h] : std::max(best, from[k * width + h]);
+      }
+  return out;
+}
+
+struct Gather : torch::autograd::Function<Gather> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
+                        const Topology* topology, bool source) {
+    context->saved_data["source"] = source;
+    // The batch that owns the topology is alive until its backward pass is done.
+    context->saved_data["topology"] = reinterpret_cast<int64_t>(topology);
+    return x.index_select(0, ends(*topology, source ? End::Source : End::Target));
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients);
+};
+
+struct Sum : torch::autograd::Function<Sum> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& messages,
+                        const Topology* topology, bool source) {
+    context->saved_data["source"] = source;
+    context->saved_data["topology"] = reinterpret_cast<int64_t>(topology);
+    return segment_sum(messages, *topology, source ? End::Source : End::Target);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients);
+};
+
+const Topology* saved_topology(torch::autograd::AutogradContext* context) {
+  return reinterpret_cast<const Topology*>(context->saved_data["topology"].toInt());
+}
+
+torch::autograd::variable_list Gather::backward(torch::autograd::AutogradContext* context,
+                                                torch::autograd::variable_list gradients) {
+  const bool source = context->saved_data["source"].toBool();
+  return {Sum::apply(gradients[0], saved_topology(context), source), Tensor(), Tensor()};
+}
+
+torch::autograd::variable_list Sum::backward(torch::autograd::AutogradContext* context,
+                                             torch::autograd::variable_list gradients) {
+  const bool source = context->saved_data["source"].toBool();
+  return {Gather::apply(gradients[0], saved_topology(context), source), Tensor(), Tensor()};
+}
+
+}  // namespace
+
+Tensor gather_source(const Tensor& x, const Topology& topology) {
+  return Gather::apply(x, &topology, true);
+}
+
+Tensor gather_target(const Tensor& x, const Topology& topology) {
+  return Gather::apply(x, &topology, false);
+}
+
+Tensor sum_at_target(const Tensor& messages, const Topology& topology) {
+  return Sum::apply(messages, &topology, false);
+}
+
+Tensor sum_at_source(const Tensor& messages, const Topology& topology) {
+  return Sum::apply(messages, &topology, true);
+}
+
+Tensor softmax_at_target(const Tensor& logits, const Topology& topology) {
+  // Any constant per target keeps the softmax; the greatest logit keeps exp() in range.
+  const Tensor largest = segment_max(logits.detach(), topology);
+  const Tensor weights = (logits - largest.index_select(0, topology.target())).exp();
+  const Tensor total = sum_at_target(weights, topology);
+  return weights / gather_target(total, topology);
+}
+
+Tensor read_out(const Tensor& x, const Topology& topology, bool mean) {
+  if (!topology.graph_of_node().defined()) return mean ? x.mean(0, true) : x.sum(0, true);
+  const Tensor& graph = topology.graph_of_node();
+  const Tensor sum =
+      torch::zeros({topology.graph_count(), x.size(1)}, x.options()).index_add(0, graph, x);
+  if (!mean) return sum;
+  const Tensor count = torch::zeros({topology.graph_count(), 1}, x.options())
+                           .index_add(0, graph, torch::ones({x.size(0), 1}, x.options()));
+  return sum / count.clamp_min(1);
+}
+
+}  // namespace quantbench
