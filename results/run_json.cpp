@@ -1,0 +1,108 @@
+#include "results/run_json.h"
+
+namespace quantbench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json optional_json(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json provenance_json(const Provenance& p) {
+  return {{"source_revision", p.source_revision},
+          {"source_dirty", p.source_dirty},
+          {"compiler", p.compiler},
+          {"compiler_flags", p.compiler_flags},
+          {"build_type", p.build_type},
+          {"libraries", p.libraries},
+          {"cpu", p.cpu},
+          {"gpu", p.gpu},
+          {"isa", p.isa},
+          {"blas", p.blas},
+          {"os", p.os},
+          {"threads", p.threads},
+          {"device", p.device}};
+}
+
+}  // namespace
+
+Json summary_json(const RunRecord& run, const RunResult& r) {
+  return {{"id", run.id},
+          {"identity", run.identity},
+          {"repetition", run.repetition},
+          {"method", run.method},
+          {"method_version", run.method_version},
+          {"model", run.model},
+          {"dataset", run.dataset},
+          {"seed", run.seed},
+          {"status", name_of(run.status)},
+          {"reason", run.reason},
+          {"started", run.started},
+          {"finished", run.finished},
+          {"top1_fp32", optional_json(r.top1_fp32)},
+          {"top1_simulated", optional_json(r.top1_simulated)},
+          {"top1_shipped", optional_json(r.top1_shipped)},
+          {"top5_simulated", optional_json(r.top5_simulated)},
+          {"validation_top1", optional_json(r.validation_top1)},
+          {"test_loss", optional_json(r.test_loss)},
+          {"test_samples", optional_json(r.test_samples)},
+          {"size_bytes", optional_json(r.size_bytes)},
+          {"size_paper_bits", optional_json(r.size_paper_bits)},
+          {"weight_bits_average", optional_json(r.weight_bits_average)},
+          {"activation_bits_average", optional_json(r.activation_bits_average)},
+          {"macs", optional_json(r.macs)},
+          {"bops", optional_json(r.bops)},
+          {"integer_share", optional_json(r.integer_share)},
+          {"train_seconds", optional_json(r.train_seconds)},
+          {"total_seconds", optional_json(r.total_seconds)},
+          {"weights_hash", r.weights_hash},
+          {"package_hash", r.package_hash},
+          {"predictions_hash", r.predictions_hash},
+          {"dataset_fingerprint", run.dataset_fingerprint},
+          {"preprocessing", run.preprocessing},
+          {"folder", run.folder}};
+}
+
+Json details_json(const Store& store, int64_t id) {
+  const RunRecord run = store.run(id);
+  Json out = summary_json(run, store.result(id));
+  out["recipe"] = run.recipe;
+  out["provenance"] = provenance_json(run.provenance);
+  Json& sites = out["sites"] = Json::array();
+  for (const SiteRow& s : store.sites(id))
+    sites.push_back({{"name", s.name},
+                     {"kind", s.kind},
+                     {"bits", s.bits},
+                     {"elements", s.elements},
+                     {"macs", s.macs},
+                     {"levels", s.levels},
+                     {"encoding", s.encoding}});
+  Json& epochs = out["epochs"] = Json::array();
+  for (const EpochRow& e : store.epochs(id))
+    epochs.push_back({{"stage", e.stage},
+                      {"epoch", e.epoch},
+                      {"train_loss", e.train_loss},
+                      {"train_top1", e.train_top1},
+                      {"validation_loss", e.validation_loss},
+                      {"validation_top1", e.validation_top1},
+                      {"learning_rate", e.learning_rate},
+                      {"seconds", e.seconds}});
+  Json& latencies = out["latencies"] = Json::array();
+  for (const LatencyRow& l : store.latencies(id))
+    latencies.push_back({{"subject", l.subject},
+                         {"kind", l.kind},
+                         {"engine", l.engine},
+                         {"isa", l.isa},
+                         {"threads", l.threads},
+                         {"batch", l.batch},
+                         {"median_ms", l.median_ms},
+                         {"low_ms", l.low_ms},
+                         {"high_ms", l.high_ms},
+                         {"repetitions", l.repetitions}});
+  out["artefacts"] = store.artefacts(id);
+  return out;
+}
+
+}  // namespace quantbench

@@ -1,0 +1,18 @@
+// The JSON form of runs, as `runs` and `show` print it. Keys are documented in results/SCHEMA.md;
+// what a run does not have is null.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "results/store.h"
+
+namespace quantbench {
+
+// One run in a line: id, identity, method, model, dataset, seed, status, top1_simulated,
+// top1_shipped, size_bytes, weight_bits_average, ...
+nlohmann::ordered_json summary_json(const RunRecord& run, const RunResult& result);
+
+// summary_json with recipe, provenance, sites, epochs, latencies and artefacts.
+nlohmann::ordered_json details_json(const Store& store, int64_t run);
+
+}  // namespace quantbench

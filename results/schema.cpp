@@ -1,0 +1,189 @@
+#include "results/schema.h"
+
+namespace quantbench {
+namespace {
+
+const char* const kVersion1 = R"sql(
+CREATE TABLE recipes (
+  id INTEGER PRIMARY KEY,
+  sha256 TEXT NOT NULL UNIQUE,
+  text TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE provenances (
+  id INTEGER PRIMARY KEY,
+  sha256 TEXT NOT NULL UNIQUE,
+  source_revision TEXT NOT NULL,
+  source_dirty INTEGER NOT NULL,
+  compiler TEXT NOT NULL,
+  compiler_flags TEXT NOT NULL,
+  build_type TEXT NOT NULL,
+  libraries TEXT NOT NULL,
+  cpu TEXT NOT NULL,
+  gpu TEXT NOT NULL,
+  isa TEXT NOT NULL,
+  blas TEXT NOT NULL,
+  os TEXT NOT NULL,
+  threads INTEGER NOT NULL,
+  device TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  identity TEXT NOT NULL,
+  repetition INTEGER NOT NULL,
+  status TEXT NOT NULL
+    CHECK (status IN ('running', 'ok', 'mistrusted', 'failed', 'interrupted')),
+  method TEXT NOT NULL,
+  method_version INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  dataset TEXT NOT NULL,
+  dataset_fingerprint TEXT NOT NULL,
+  preprocessing TEXT NOT NULL,
+  seed INTEGER NOT NULL,
+  recipe INTEGER NOT NULL REFERENCES recipes (id),
+  provenance INTEGER NOT NULL REFERENCES provenances (id),
+  started TEXT NOT NULL,
+  finished TEXT NOT NULL DEFAULT '',
+  folder TEXT NOT NULL,
+  reason TEXT NOT NULL DEFAULT '',
+  UNIQUE (identity, repetition)
+) STRICT;
+CREATE INDEX runs_comparable ON runs (dataset, model, method, method_version, status);
+CREATE INDEX runs_method ON runs (method);
+CREATE INDEX runs_model ON runs (model);
+CREATE INDEX runs_dataset ON runs (dataset);
+CREATE INDEX runs_status ON runs (status);
+
+CREATE TABLE results (
+  run INTEGER PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+  top1_fp32 REAL,
+  top1_simulated REAL,
+  top1_shipped REAL,
+  top5_simulated REAL,
+  validation_top1 REAL,
+  test_loss REAL,
+  test_samples INTEGER,
+  size_bytes INTEGER,
+  size_paper_bits INTEGER,
+  weight_bits_average REAL,
+  activation_bits_average REAL,
+  macs INTEGER,
+  bops INTEGER,
+  integer_share REAL,
+  train_seconds REAL,
+  total_seconds REAL,
+  weights_hash TEXT NOT NULL,
+  package_hash TEXT NOT NULL,
+  predictions_hash TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE epochs (
+  id INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  stage TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  train_loss REAL,
+  train_top1 REAL,
+  validation_loss REAL,
+  validation_top1 REAL,
+  learning_rate REAL,
+  seconds REAL,
+  UNIQUE (run, stage, epoch)
+) STRICT;
+
+CREATE TABLE sites (
+  id INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  bits REAL,
+  elements INTEGER NOT NULL,
+  macs INTEGER NOT NULL,
+  levels INTEGER NOT NULL,
+  encoding TEXT NOT NULL
+) STRICT;
+CREATE INDEX sites_run ON sites (run);
+
+CREATE TABLE latencies (
+  id INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  subject TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  engine TEXT NOT NULL,
+  isa TEXT NOT NULL,
+  threads INTEGER NOT NULL,
+  batch INTEGER NOT NULL,
+  median_ms REAL,
+  low_ms REAL,
+  high_ms REAL,
+  repetitions INTEGER NOT NULL
+) STRICT;
+CREATE INDEX latencies_run ON latencies (run);
+
+CREATE TABLE predictions (
+  run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (run, kind)
+) STRICT;
+
+CREATE TABLE artefacts (
+  run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  content TEXT NOT NULL,
+  PRIMARY KEY (run, name)
+) STRICT;
+)sql";
+
+// The version of a store, 0 for an empty file. Throws Error when it is somebody else's, or newer.
+int64_t version_of(const Connection& database, int64_t known) {
+  // One statement, so that a store which another process makes meanwhile is seen whole or not at
+  // all.
+  Statement query = database.prepare(
+      "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) "
+      "FROM pragma_application_id, pragma_user_version");
+  require(query.step(), "The database {} does not say what it is.", database.path());
+  const int64_t application = query.integer(), version = query.integer(), tables = query.integer();
+  const bool empty = application == 0 && version == 0 && tables == 0;
+  require(empty || application == kApplicationId,
+          "{} is the SQLite database of another program; name another file.", database.path());
+  require(
+      version >= 0 && version <= known,
+      "The database {} has schema version {}, but this quantbench knows versions up to {}; use a "
+      "newer quantbench.",
+      database.path(), version, known);
+  return version;
+}
+
+}  // namespace
+
+const std::vector<std::string>& migrations() {
+  static const std::vector<std::string> steps = {kVersion1};
+  return steps;
+}
+
+void upgrade(Connection& database, const std::vector<std::string>& steps) {
+  const auto wanted = static_cast<int64_t>(steps.size());
+  const bool complete = version_of(database, wanted) == wanted;
+  if (!database.read_only()) {
+    database.use_journal(database.is_on_local_disk() ? Connection::Journal::WriteAhead
+                                                     : Connection::Journal::Rollback);
+  }
+  if (complete) return;
+  require(!database.read_only(),
+          "The database {} has an older schema and is read-only; open it once where it may be "
+          "written.",
+          database.path());
+  Transaction transaction(database);
+  // Another process may have been here between the check and the lock.
+  for (int64_t version = version_of(database, wanted); version < wanted; ++version) {
+    database.execute(steps[static_cast<size_t>(version)]);
+  }
+  database.execute(
+      fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, wanted));
+  transaction.commit();
+}
+
+}  // namespace quantbench
