@@ -1,0 +1,40 @@
+#include "methods/method.h"
+
+namespace quantbench {
+
+Registry<MethodEntry>& methods() {
+  static Registry<MethodEntry> registry("method");
+  return registry;
+}
+
+namespace {
+
+const Quantizer* quantizer_at(const Network& network, const Point& point) {
+  return dynamic_cast<const Quantizer*>(network.tap(point).get());
+}
+
+}  // namespace
+
+std::vector<Phase> Method::phases(Network& network, const TrainingBudget& budget) const {
+  if (budget.epochs == 0) return {};
+  Phase phase;
+  phase.epochs = budget.epochs;
+  phase.schedule = budget.schedule;
+  phase.clip_grad_norm = budget.clip_grad_norm;
+  phase.groups.push_back({"network", network.parameters(), budget.optimizer});
+  return {phase};
+}
+
+Encoding Method::encode(const Network& network, const Site& weight_site) const {
+  const Tensor weight = network.parameter(weight_site.point.node, "weight").detach();
+  const Quantizer* quantizer = quantizer_at(network, weight_site.point);
+  if (!quantizer) return FloatEncoding{weight};
+  return quantizer->encode(weight);
+}
+
+Format Method::format(const Network& network, const Site& site) const {
+  const Quantizer* quantizer = quantizer_at(network, site.point);
+  return quantizer ? quantizer->format() : Format(FloatFormat{});
+}
+
+}  // namespace quantbench

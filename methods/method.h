@@ -1,0 +1,131 @@
+// The plug-in interface of quantbench: a quantization method takes part in a run at fixed moments,
+//
+//   plan -> attach -> for each phase: { epochs of steps, with hooks } -> freeze -> encode
+//
+// and never knows a dataset, a concrete network, the store or the command line.
+//
+// plan() is the only moment that may be long and look at data; its outcome is the method's own
+// state (saved with every checkpoint), from which attach() builds the quantizers again when a run
+// resumes.
+//
+// Registration is one macro in the method's own .cpp:  QUANTBENCH_METHOD(card, Class)
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/options.h"
+#include "base/random.h"
+#include "base/registry.h"
+#include "methods/quantizer.h"
+#include "methods/site.h"
+#include "methods/training.h"
+#include "models/network.h"
+
+namespace quantbench {
+
+struct MethodCard {
+  std::string name;
+  int version = 1;  // raised by every change of the method's numbers; versions are never pooled
+  std::string title, paper, arxiv;
+  int year = 0;
+  std::string quantizes;  // "weights, activations"
+  std::vector<Option> options;
+};
+
+// What a method may look at before and after training.
+struct MethodContext {
+  Network& network;
+  const std::vector<Batch>& calibration;  // training images without augmentation, with targets
+  RandomStream random;                    // the run's "method" stream
+  // Mean loss of a batch under the current network, differentiable twice (no hooks, no loss term).
+  std::function<Tensor(const Batch&)> loss;
+  std::function<void(const std::string&)> log;  // one line for the person who watches
+};
+
+// Where training stands, for hooks.
+struct Progress {
+  int phase = 0;
+  int64_t epoch = 0, epochs = 0;  // within the phase
+  int64_t step = 0, steps = 0;    // within the epoch
+};
+
+// One evaluation at the end of an epoch, on the validation split.
+struct EpochReport {
+  Progress progress;
+  double train_loss = 0, validation_loss = 0, validation_top1 = 0;
+};
+
+struct EpochVerdict {
+  std::string keep;               // a name: this state becomes a package of its own (Pareto fronts)
+  std::vector<std::string> drop;  // kept states that are dominated now
+  bool end_phase = false;
+};
+
+// A method's own numbers beside the network's and the quantizers'.
+struct MethodState {
+  nlohmann::json values = nlohmann::json::object();
+  std::map<std::string, Tensor> tensors;
+};
+
+class Method {
+ public:
+  virtual ~Method() = default;
+
+  // Decides what goes where; calibration ranges, bit allocation. Taps are not there yet.
+  virtual void plan(MethodContext&) {}
+  // Puts quantizers on the network from the state that plan() or load() left. Cheap, deterministic.
+  virtual void attach(Network& network) = 0;
+
+  // The training phases, given the recipe's budget; none: post-training. Called after attach().
+  virtual std::vector<Phase> phases(Network& network, const TrainingBudget& budget) const;
+
+  // Called when a phase begins and again when a run resumes inside it: the same call, the same
+  // state.
+  virtual void begin_phase(Network&, int) {}
+
+  // Hooks. after_backward sees the gradients, after_step the new parameters.
+  virtual void before_step(Network&, const Progress&) {}
+  virtual Tensor loss_term(Network&, const Progress&) { return {}; }  // undefined: none
+  virtual void after_backward(Network&, const Progress&) {}
+  virtual void after_step(Network&, const Progress&) {}
+  virtual EpochVerdict after_epoch(Network&, const EpochReport&) { return {}; }
+
+  // After the last phase: ranges fixed, soft functions hardened, statistics estimated again.
+  virtual void freeze(MethodContext&) {}
+
+  // What the site ships as. The default asks the Quantizer that sits on it.
+  virtual Encoding encode(const Network& network, const Site& weight_site) const;
+  virtual Format format(const Network& network, const Site& site) const;
+
+  // State for checkpoints, complete after plan(). Network, taps and optimizers are saved for it.
+  virtual MethodState save() const { return {}; }
+  virtual void load(const MethodState&) {}
+
+  // Named texts that belong to the result (a bit allocation with its inputs): name -> content.
+  virtual std::map<std::string, std::string> artefacts() const { return {}; }
+};
+
+struct MethodEntry {
+  MethodCard card;
+  std::function<std::unique_ptr<Method>(const OptionValues&)> make;
+};
+
+Registry<MethodEntry>& methods();
+
+template <typename Class>
+bool register_method(MethodCard card) {
+  std::string name = card.name;
+  return methods().add(name, {std::move(card), [](const OptionValues& options) {
+                                return std::unique_ptr<Method>(new Class(options));
+                              }});
+}
+
+#define QUANTBENCH_METHOD(card, Class) \
+  static const bool quantbench_method_registered = ::quantbench::register_method<Class>(card)
+
+}  // namespace quantbench

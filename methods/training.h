@@ -1,0 +1,60 @@
+// What a method asks of the trainer: phases, parameter groups, optimizers, schedules. Plain data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/torch.h"
+
+namespace quantbench {
+
+struct OptimizerConfig {
+  enum class Kind { Sgd, Adam };
+  Kind kind = Kind::Sgd;
+  double lr = 0.1;
+  double weight_decay = 0;
+  double momentum = 0.9;                          // Sgd
+  bool nesterov = false;                          // Sgd
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // Adam
+  bool amsgrad = false;                           // Adam
+};
+
+// Learning-rate factor as a function of the epoch (fractional: it moves every step).
+struct Schedule {
+  enum class Kind { Constant, Step, Cosine };
+  Kind kind = Kind::Constant;
+  std::vector<double> milestones;  // Step: epochs at which the rate is multiplied by gamma
+  double gamma = 0.1;
+  double warmup_epochs = 0;  // linear from 0
+  double total_epochs = 0;   // Cosine: where the factor reaches 0
+  double first_epoch = 0;    // the phase starts here on the curve
+  // The factor at `epoch` epochs after the start of the phase; Step milestones count whole epochs.
+  double factor(double epoch) const;
+};
+
+struct ParameterGroup {
+  std::string name;  // shown in logs, part of checkpoints
+  std::vector<Tensor> parameters;
+  OptimizerConfig optimizer;
+};
+
+struct Phase {
+  std::string name = "train";
+  int64_t epochs = 0;
+  std::vector<ParameterGroup> groups;
+  Schedule schedule;
+  double clip_grad_norm = 0;    // 0: off
+  bool train_mode = true;       // false: BatchNorm and Dropout as in evaluation
+  bool keep_optimizer = false;  // goes on with the optimizers of the phase before (same groups)
+};
+
+// What the recipe grants; methods split it among their phases.
+struct TrainingBudget {
+  int64_t epochs = 0;
+  OptimizerConfig optimizer;
+  Schedule schedule;
+  double clip_grad_norm = 0;
+};
+
+}  // namespace quantbench

@@ -1,0 +1,246 @@
+#include "methods/uniform/uniform.h"
+
+#include "methods/common/range_quantizers.h"
+#include "methods/uniform/learned_quantizers.h"
+
+namespace quantbench {
+namespace {
+
+Tensor pack(const Range& range, const Tensor& mean_magnitude) {
+  return torch::stack({range.low.cpu(), range.high.cpu(), mean_magnitude.cpu()});
+}
+
+// What calibration gathers about one activation.
+struct Gathered {
+  std::unique_ptr<Observer> observer;
+  double sum = 0, count = 0;  // of |x|
+
+  void update(const Tensor& x) {
+    observer->update(x);
+    sum += x.abs().sum(torch::kFloat64).item<double>();
+    count += static_cast<double>(x.numel());
+  }
+};
+
+bool is_relu(const Graph& graph, const Site& site) {
+  return site.point.kind == PointKind::Output &&
+         std::holds_alternative<op::Relu>(
+             graph.nodes[static_cast<size_t>(site.point.node)].operation);
+}
+
+bool is_network_input(const Site& site) { return site.point.node == 0; }
+
+}  // namespace
+
+MethodCard uniform_card() {
+  MethodCard card;
+  card.name = "uniform";
+  card.title = "Uniform quantization: post-training, or trained with STE, DoReFa, PACT or LSQ";
+  card.paper =
+      "Jacob et al., Quantization and Training of Neural Networks for Efficient "
+      "Integer-Arithmetic-Only Inference, CVPR 2018";
+  card.arxiv = "1712.05877";
+  card.year = 2018;
+  card.quantizes = "weights, activations";
+  card.options = {
+      Option::choice("mode", "ptq", {"ptq", "qat"},
+                     "post-training, or quantization-aware training"),
+      Option::choice("rule", "ste", {"ste", "dorefa", "pact", "lsq"},
+                     "how a qat network learns through the rounding"),
+      Option::choice("observer", "minmax", observer_kinds(),
+                     "how calibration chooses ranges (qat: of activations, to start from)"),
+      Option::real("percentile", 99.99, 50, 100, "share of values in percent, for that observer"),
+      Option::integer("weight_bits", 8, 1, 16, "bits of weights"),
+      Option::integer("activation_bits", 8, 1, 32, "bits of activations: 1..16, or 32 for float"),
+      Option::integer(
+          "first_last_bits", 8, 0, 16,
+          "bits of the first and last layer's weights and of the activation that enters "
+          "the last layer; 0: like the others"),
+      Option::integer("input_bits", 8, 1, 16, "bits of the network's input"),
+      Option::flag("per_channel", true, "a scale for each output channel of a weight"),
+      Option::choice("weight_scheme", "symmetric", {"symmetric", "affine"},
+                     "grid of weights, where the rule leaves the choice (ptq, ste)"),
+  };
+  return card;
+}
+
+QUANTBENCH_METHOD(uniform_card(), Uniform);
+
+Uniform::Uniform(const OptionValues& options)
+    : options_(options),
+      rule_(options.text("mode") == "ptq" ? "ptq" : options.text("rule")),
+      granularity_(options.flag("per_channel") ? Granularity::Channel : Granularity::Tensor),
+      weight_scheme_(options.text("weight_scheme") == "affine" ? Scheme::Affine
+                                                               : Scheme::Symmetric) {
+  const int64_t bits = options_.integer("activation_bits");
+  require(bits <= 16 || bits == 32,
+          "method uniform: option activation_bits takes 1..16, or 32 for float, not {}.", bits);
+}
+
+std::vector<Site> Uniform::activation_sites(const Graph& graph) const {
+  return options_.integer("activation_bits") == 32 ? std::vector<Site>{} : operand_sites(graph);
+}
+
+BitWidth Uniform::weight_bits(const Graph& graph, const Site& site) const {
+  const std::vector<Site> sites = weight_sites(graph);
+  const int64_t at_ends = options_.integer("first_last_bits");
+  const bool end = site.point == sites.front().point || site.point == sites.back().point;
+  return BitWidth(end && at_ends > 0 ? at_ends : options_.integer("weight_bits"));
+}
+
+BitWidth Uniform::activation_bits(const Graph& graph, const Site& site) const {
+  if (is_network_input(site)) return BitWidth(options_.integer("input_bits"));
+  const int64_t at_ends = options_.integer("first_last_bits");
+  const Point last = operand_of(graph, weight_sites(graph).back().point.node);
+  return BitWidth(site.point == last && at_ends > 0 ? at_ends
+                                                    : options_.integer("activation_bits"));
+}
+
+ObserverConfig Uniform::observer(BitWidth bits, Granularity granularity, Scheme scheme) const {
+  ObserverConfig config;
+  config.kind = options_.text("observer");
+  config.percentile = options_.real("percentile");
+  config.granularity = granularity;
+  config.bits = bits;
+  config.scheme = scheme;
+  return config;
+}
+
+void Uniform::plan(MethodContext& context) {
+  planned_.clear();
+  plan_weights(context.network);
+  plan_activations(context);
+}
+
+void Uniform::plan_weights(const Network& network) {
+  for (const Site& site : weight_sites(network.graph())) {
+    const Tensor weight = network.parameter(site.point.node, "weight").detach();
+    const BitWidth bits = weight_bits(network.graph(), site);
+    const Range mean = mean_magnitude(weight, granularity_);
+    Range range = mean;
+    if (bits.bits() > 1) {
+      const auto observer = make_observer(this->observer(bits, granularity_, weight_scheme_));
+      observer->update(weight);
+      range = observer->range();
+    }
+    planned_[site.name] = pack(range, mean.high);
+  }
+}
+
+void Uniform::plan_activations(MethodContext& context) {
+  Network& network = context.network;
+  std::map<Point, Gathered> gathered;
+  std::vector<Point> points;
+  const std::vector<Site> sites = activation_sites(network.graph());
+  for (const Site& site : sites) {
+    const BitWidth bits = activation_bits(network.graph(), site);
+    gathered[site.point].observer =
+        make_observer(observer(bits, Granularity::Tensor, Scheme::Affine));
+    points.push_back(site.point);
+  }
+  if (points.empty()) return;
+
+  const torch::NoGradGuard no_grad;
+  const bool training = network.is_training();
+  network.eval();
+  for (const Batch& batch : context.calibration)
+    network.observe(batch, points, [&](const Point& point, const Tensor& x, const TapContext&) {
+      gathered.at(point).update(x);
+    });
+  network.train(training);
+
+  for (const Site& site : sites) {
+    const Gathered& seen = gathered.at(site.point);
+    const Range range = seen.observer->range();
+    planned_[site.name] =
+        pack(range, torch::full({1}, seen.sum / std::max(seen.count, 1.0), torch::kFloat32));
+  }
+}
+
+const Tensor& Uniform::planned(const Site& site) const {
+  const auto found = planned_.find(site.name);
+  require(found != planned_.end() && found->second.dim() == 2 && found->second.size(0) == 3,
+          "method uniform: there is no calibration of site {}; it must be planned or loaded first.",
+          site.name);
+  return found->second;
+}
+
+std::shared_ptr<Tap> Uniform::weight_tap(const Site& site, BitWidth bits) const {
+  const Tensor& plan = planned(site);
+  const Range range{granularity_, plan[0], plan[1]};
+  using Follow = RangeWeightQuantizer::Follow;
+  if (rule_ == "lsq") {
+    const UniformFormat grid =
+        LsqQuantizer::grid(bits, /*is_signed=*/true, granularity_, plan.size(1));
+    const Tensor start = LsqQuantizer::initial_scale(plan[2], grid);
+    return std::make_shared<LsqQuantizer>(start, grid, /*is_weight=*/true, /*absorbs_relu=*/false);
+  }
+  if (rule_ == "dorefa" || rule_ == "pact") {
+    // PACT's own weights are DoReFa's.
+    if (bits.bits() > 1) return std::make_shared<DorefaWeightQuantizer>(bits);
+    const Range whole{Granularity::Tensor, plan[0].min().view({1}), plan[1].max().view({1})};
+    return std::make_shared<RangeWeightQuantizer>(whole, bits, Scheme::Symmetric, Follow::Weight);
+  }
+  const Scheme scheme = bits.bits() == 1 ? Scheme::Symmetric : weight_scheme_;
+  return std::make_shared<RangeWeightQuantizer>(range, bits, scheme,
+                                                rule_ == "ptq" ? Follow::Fixed : Follow::Weight);
+}
+
+std::shared_ptr<Tap> Uniform::activation_tap(const Graph& graph, const Site& site) const {
+  using Follow = RangeActivationQuantizer::Follow;
+  const Tensor& plan = planned(site);
+  const BitWidth bits = activation_bits(graph, site);
+  const bool relu = is_relu(graph, site);
+  Range range{Granularity::Tensor, plan[0], plan[1]};
+  // The input's range is the data's: there is nothing to learn.
+  Follow follow = rule_ == "ptq" || is_network_input(site) ? Follow::Fixed : Follow::MovingAverage;
+  if (rule_ == "lsq" && !is_network_input(site)) {
+    const bool is_signed = !relu && range.low.item<float>() < 0;
+    const UniformFormat grid = LsqQuantizer::grid(bits, is_signed, Granularity::Tensor, 1);
+    const Tensor start = LsqQuantizer::initial_scale(plan[2], grid);
+    return std::make_shared<LsqQuantizer>(start, grid, /*is_weight=*/false, relu);
+  }
+  if (rule_ == "pact" && relu)
+    return std::make_shared<PactQuantizer>(std::max(range.high.item<double>(), 1e-3), bits);
+  if (rule_ == "dorefa" && relu) {
+    // Section 2.5: activations are bounded to 0..1.
+    range.high = torch::ones({1});
+    follow = Follow::Fixed;
+  }
+  return std::make_shared<RangeActivationQuantizer>(range, bits, relu, follow);
+}
+
+void Uniform::attach(Network& network) {
+  const Graph& graph = network.graph();
+  auto put = [&](const Site& site, const std::shared_ptr<Tap>& tap, torch::Device device) {
+    tap->to(device);
+    network.set_tap(site.point, tap);
+  };
+  for (const Site& site : weight_sites(graph)) {
+    const torch::Device device = network.parameter(site.point.node, "weight").device();
+    put(site, weight_tap(site, weight_bits(graph, site)), device);
+  }
+  for (const Site& site : activation_sites(graph)) {
+    put(site, activation_tap(graph, site), network.parameters().front().device());
+  }
+}
+
+std::vector<Phase> Uniform::phases(Network& network, const TrainingBudget& budget) const {
+  if (rule_ == "ptq") return {};
+  std::vector<Phase> phases = Method::phases(network, budget);
+  std::vector<Tensor> learned;
+  for (const auto& tap : network.modules(/*include_self=*/false)) {
+    for (const Tensor& parameter : tap->parameters(/*recurse=*/false)) learned.push_back(parameter);
+  }
+  for (Phase& phase : phases) {
+    phase.groups.front().parameters = network.parameters(/*recurse=*/false);
+    if (learned.empty()) continue;
+    OptimizerConfig optimizer = budget.optimizer;
+    // PACT decays its clip like a weight (section 3); a learned step is left alone.
+    if (rule_ != "pact") optimizer.weight_decay = 0;
+    phase.groups.push_back({"quantizers", learned, optimizer});
+  }
+  return phases;
+}
+
+}  // namespace quantbench
