@@ -1,0 +1,273 @@
+#include "runtime/reference_executor.h"
+
+#include "models/model.h"
+#include "tests/runtime/support.h"
+
+namespace quantbench {
+namespace {
+
+// Simulates a format, as a method's frozen quantizer does.
+struct FormatTap : Tap {
+  explicit FormatTap(Format f) : format(std::move(f)) {}
+  Tensor forward(const Tensor& x, const TapContext&) override { return apply(format, x); }
+  Format format;
+};
+
+// The training graph with the package's numbers in it.
+Tensor simulate(const Package& package, const Batch& batch) {
+  Network network(package.graph);
+  network.eval();
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : network.state())
+    if (auto plain = package.parameters.find(name); plain != package.parameters.end())
+      Tensor(tensor).copy_(plain->second);
+  for (const auto& [point, encoding] : package.weights)
+    network.parameter(point.node, name_of(point.kind)).copy_(decode(encoding));
+  for (const auto& [point, format] : package.activations)
+    network.set_tap(point, std::make_shared<FormatTap>(format));
+  return network.forward(batch);
+}
+
+void expect_agreement(const Package& package, const Batch& batch, double share) {
+  const ReferenceExecutor executor(package);
+
+  const Tensor shipped = executor.forward(batch), simulated = simulate(package, batch);
+
+  EXPECT_NEAR(executor.integer_share(), share, 1e-12);
+  EXPECT_TRUE(torch::allclose(shipped, simulated, 1e-4, 1e-4))
+      << (shipped - simulated).abs().max().item<float>();
+}
+
+Package float_package(const Graph& graph) {
+  torch::manual_seed(4);
+  const Network network(graph);
+  Package package;
+  package.graph = graph;
+  package.parameters = plain_parameters(network);
+  for (auto& [name, tensor] : package.parameters)
+    if (name.find("running_var") == std::string::npos) tensor += 0.1 * torch::randn_like(tensor);
+  return package;
+}
+
+Batch graph_batch(int64_t nodes, int64_t features) {
+  torch::manual_seed(5);
+  Batch batch;
+  batch.input = torch::randn({nodes, features});
+  batch.topology = std::make_shared<Topology>(nodes, torch::randint(nodes, {4 * nodes}),
+                                              torch::randint(nodes, {4 * nodes}));
+  return batch;
+}
+
+UniformFormat eight_bits(float scale = 0.05f) { return uniform_format({scale}, {0}, 8); }
+
+// Every weight and every operand of a product on 8 bits.
+Package quantized_everywhere(const Graph& graph) {
+  Package package = float_package(graph);
+  for (int i = 0; i <= graph.output(); ++i) {
+    const Node& node = graph.nodes[static_cast<size_t>(i)];
+    const bool product = std::holds_alternative<op::Conv2d>(node.operation) ||
+                         std::holds_alternative<op::Linear>(node.operation);
+    if (!product) continue;
+    const Tensor weight = package.parameters.at(node.scope + ".weight");
+    const UniformFormat format = eight_bits(0.01f);
+    encode(package, node.name, PointKind::Weight,
+           UniformEncoding{format, quantize(format, weight)});
+    package.activations[{i, PointKind::Input}] = eight_bits();
+  }
+  return package;
+}
+
+TEST(ReferenceExecutor, RunsEveryModelOfTheZooInFloat) {
+  for (const std::string& name : models().names()) {
+    const bool graphs = models().get(name).graphs;
+    const std::vector<int64_t> shape = graphs             ? std::vector<int64_t>{7}
+                                       : name == "lenet5" ? std::vector<int64_t>{1, 28, 28}
+                                                          : std::vector<int64_t>{3, 32, 32};
+    SCOPED_TRACE(name);
+
+    expect_agreement(float_package(build_model(name, {shape, 5})),
+                     graphs ? graph_batch(30, 7) : image_batch(3, shape), 0);
+  }
+}
+
+TEST(ReferenceExecutor, RunsEveryProductOfTheZooOnIntegers) {
+  for (const std::string& name : models().names()) {
+    if (name == "resnet32" || name == "resnet56" || name == "vgg7")
+      continue;  // as resnet20, slowly
+    const bool graphs = models().get(name).graphs;
+    const std::vector<int64_t> shape = graphs             ? std::vector<int64_t>{7}
+                                       : name == "lenet5" ? std::vector<int64_t>{1, 28, 28}
+                                                          : std::vector<int64_t>{3, 32, 32};
+    const Package package = quantized_everywhere(build_model(name, {shape, 5}));
+    const Batch batch = graphs ? graph_batch(30, 7) : image_batch(3, shape);
+    SCOPED_TRACE(name);
+
+    const ReferenceExecutor executor(package);
+    const Tensor shipped = executor.forward(batch), simulated = simulate(package, batch);
+
+    EXPECT_NEAR(executor.integer_share(), 1, 1e-12);
+    // A value that lies on the edge between two codes may fall to either side.
+    EXPECT_LT((shipped - simulated).abs().mean().item<float>(),
+              0.01 * simulated.abs().mean().item<float>());
+  }
+}
+
+TEST(ReferenceExecutor, LooksThroughMaxPoolingAndFlattening) {
+  expect_agreement(small_package(), image_batch(20, {2, 8, 8}), 1);
+}
+
+TEST(ReferenceExecutor, LooksThroughTheZeroPaddedShortcut) {
+  GraphBuilder g("shortcut", {2, 6, 6}, 4);
+  const int x = g.pad_shortcut("shortcut", g.input(), 4, 2);
+  g.conv("conv", g.dropout("dropout", g.relu("relu", x), 0.5), 4, 3, {1, 1, 0, true});
+  Package package = float_package(std::move(g).build());
+  encode(package, "conv", PointKind::Weight,
+         random_encoding(uniform_format({0.1f}, {2}, 5), {4, 4, 3, 3}));
+  package.activations[{0, PointKind::Output}] = uniform_format({0.03f}, {100}, 8, false);
+
+  expect_agreement(package, image_batch(5, {2, 6, 6}), 1);
+}
+
+TEST(ReferenceExecutor, AnInputFormatHoldsForItsConsumerOnly) {
+  GraphBuilder g("fork", {6}, 3);
+  const int a = g.linear("a", g.input(), 3);
+  const int b = g.linear("b", g.input(), 3);
+  g.add("add", a, b);
+  Package package = float_package(std::move(g).build());
+  const auto weight = [] { return random_encoding(eight_bits(0.02f), {3, 6}); };
+  encode(package, "a", PointKind::Weight, weight());
+  encode(package, "b", PointKind::Weight, weight());
+  package.activations[{package.graph.index_of("a"), PointKind::Input}] =
+      uniform_format({0.5f}, {0}, 3);
+
+  expect_agreement(package, image_batch(10, {6}), 0.5);
+}
+
+TEST(ReferenceExecutor, AFloatWeightIsMultipliedInFloat) {
+  Package package = small_package();
+  const Point point{package.graph.index_of("conv"), PointKind::Weight};
+  package.parameters["conv.weight"] = decode(package.weights.at(point));
+  package.weights.erase(point);
+
+  // 64 pixels * 4 * 2 * 9 in the convolution, 64 * 3 in the linear layer.
+  expect_agreement(package, image_batch(5, {2, 8, 8}), 192.0 / (4608 + 192));
+}
+
+TEST(ReferenceExecutor, CodebooksAndMultiBitWeightsAreMultipliedInFloat) {
+  Package package = small_package();
+  package.weights[{package.graph.index_of("linear"), PointKind::Weight}] =
+      CodebookEncoding{{torch::tensor({-0.1f, 0.f, 0.2f}), {}, BitWidth(2)},
+                       torch::randint(0, 3, {3, 64}, torch::kInt)};
+  MultiBitEncoding multi_bit;
+  multi_bit.shape = {4, 2, 3, 3};
+  multi_bit.counts = torch::full({4}, 2, torch::kByte);
+  multi_bit.coefficients = torch::rand({8});
+  multi_bit.signs = torch::rand({8, 18}) < 0.5;
+  package.weights[{package.graph.index_of("conv"), PointKind::Weight}] = multi_bit;
+
+  expect_agreement(package, image_batch(5, {2, 8, 8}), 0);
+}
+
+TEST(ReferenceExecutor, ElementwiseScalesOnAPowerOfTwoGridRunOnIntegers) {
+  Package package = small_package();
+  UniformFormat activations;
+  activations.granularity = Granularity::Element;
+  activations.scale = torch::exp2(torch::randint(-6, -2, {4, 8, 8}).to(torch::kFloat));
+  activations.zero_point = torch::zeros({4, 8, 8}, torch::kInt);
+  activations.bits = torch::randint(0, 8, {4, 8, 8}, torch::kByte);
+  package.activations[{package.graph.index_of("relu"), PointKind::Output}] = activations;
+  UniformFormat weights = activations;
+  weights.scale = torch::exp2(torch::randint(-6, -2, {3, 64}).to(torch::kFloat));
+  weights.zero_point = torch::zeros({3, 64}, torch::kInt);
+  weights.bits = torch::randint(0, 8, {3, 64}, torch::kByte);
+  weights.is_signed = true;
+  package.weights[{package.graph.index_of("linear"), PointKind::Weight}] =
+      random_encoding(weights, {3, 64});
+
+  expect_agreement(package, image_batch(5, {2, 8, 8}), 1);
+}
+
+TEST(ReferenceExecutor, ElementwiseScalesOffTheGridRunInFloat) {
+  Package package = small_package();
+  UniformFormat activations;
+  activations.granularity = Granularity::Element;
+  activations.scale = 0.01 + 0.05 * torch::rand({4, 1, 1});
+  activations.zero_point = torch::zeros({4, 1, 1}, torch::kInt);
+  activations.bits = torch::full({1}, 6, torch::kByte);
+  package.activations[{package.graph.index_of("relu"), PointKind::Output}] = activations;
+
+  expect_agreement(package, image_batch(5, {2, 8, 8}), 4608.0 / (4608 + 192));
+}
+
+TEST(ReferenceExecutor, AppliesTheFormatsInsideMessagePassing) {
+  for (const char* model : {"gcn2", "gat2"}) {
+    Package package = float_package(build_model(model, {{7}, 5}));
+    const std::string layer = model == std::string("gcn2") ? "conv1.propagate" : "conv1.attention";
+    const int node = package.graph.index_of(layer);
+    package.activations[{node, PointKind::Message}] = uniform_format({0.5f}, {0}, 3);
+    if (model == std::string("gcn2")) {
+      package.activations[{node, PointKind::EdgeNorm}] = uniform_format({0.25f}, {0}, 2, false);
+    } else {
+      package.activations[{node, PointKind::AttentionVector}] = uniform_format({0.2f}, {0}, 3);
+      package.activations[{node, PointKind::AttentionLogit}] = uniform_format({0.2f}, {0}, 3);
+    }
+    SCOPED_TRACE(model);
+
+    expect_agreement(package, graph_batch(30, 7), 0);
+  }
+}
+
+TEST(ReferenceExecutor, GivesTheSameBitsWithAnyNumberOfThreads) {
+  const ReferenceExecutor executor(small_package());
+  const Batch batch = image_batch(37, {2, 8, 8});
+  const int threads = at::get_num_threads();
+
+  at::set_num_threads(1);
+  const Tensor one = executor.forward(batch);
+  at::set_num_threads(3);
+  const Tensor three = executor.forward(batch);
+  at::set_num_threads(threads);
+
+  EXPECT_TRUE(torch::equal(one, three));
+}
+
+TEST(ReferenceExecutor, AnImageGetsTheSameAnswerAloneAndInABatch) {
+  const ReferenceExecutor executor(small_package());
+  const Batch batch = image_batch(20, {2, 8, 8});
+  Batch one;
+  one.input = batch.input.narrow(0, 13, 1);
+
+  EXPECT_TRUE(torch::equal(executor.forward(one), executor.forward(batch).narrow(0, 13, 1)));
+}
+
+TEST(ReferenceExecutor, NaNStaysVisible) {
+  const ReferenceExecutor executor(small_package());
+  Batch batch = image_batch(2, {2, 8, 8});
+  batch.input[1][0][3][3] = NAN;
+
+  const Tensor logits = executor.forward(batch);
+
+  EXPECT_TRUE(torch::isnan(logits[1]).any().item<bool>());
+}
+
+TEST(ReferenceExecutor, RefusesInputsOfAnotherShape) {
+  const ReferenceExecutor executor(small_package());
+
+  EXPECT_TRUE(contains(error_of([&] { executor.forward(image_batch(2, {3, 8, 8})); }), "small"));
+}
+
+TEST(ReferenceExecutor, RefusesAPackageThatDoesNotFitItsGraph) {
+  Package package = small_package();
+  package.parameters.erase("bn.weight");
+
+  EXPECT_TRUE(contains(error_of([&] { ReferenceExecutor executor(package); }), "'bn.weight'"));
+}
+
+TEST(ReferenceExecutor, AGraphNetworkNeedsAGraph) {
+  const ReferenceExecutor executor(float_package(build_model("gcn2", {{7}, 5})));
+
+  EXPECT_FALSE(error_of([&] { executor.forward(image_batch(4, {7})); }).empty());
+}
+
+}  // namespace
+}  // namespace quantbench
