@@ -1,0 +1,42 @@
+# The few commands that a person needs; CMake and its presets do the work.
+JOBS ?= $(shell nproc)
+TEST_JOBS ?= 2
+
+.PHONY: build demo test bench format tidy clean deps dev-deps configure
+
+build: configure
+	cmake --build --preset release -j $(JOBS)
+
+# Trains, packs, measures and stores the embedded default recipe.
+demo: configure
+	cmake --build --preset release -j $(JOBS) --target quantbench_program
+	build/release/quantbench run
+
+test: build
+	ctest --preset release -j $(TEST_JOBS)
+
+# Every Google Benchmark program (build/release/bench_*), one after the other.
+bench: dev-deps build
+	set -e; for program in build/release/bench_*; do $$program; done
+
+format: dev-deps
+	git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format -i
+
+# In a tree without precompiled headers: clang cannot read those of gcc.
+tidy: dev-deps
+	cmake --preset release -B build/tidy -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON \
+	  -DQUANTBENCH_TESTS=OFF
+	run-clang-tidy -quiet -p build/tidy -j $(JOBS) \
+	  '^$(CURDIR)/(base|datasets|models|results|methods|runtime|bench)/.*\.cpp$$'
+
+clean:
+	rm -rf build
+
+configure: deps
+	cmake --preset release
+
+deps:
+	scripts/install_deps.sh
+
+dev-deps:
+	scripts/install_deps.sh --dev

@@ -1,0 +1,36 @@
+// The command line: a command, its operands, options of the program, and keys of a recipe.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "bench/recipe.h"
+#include "bench/runner.h"
+
+namespace quantbench {
+
+struct Arguments {
+  std::string command;
+  std::vector<std::string> operands;
+  bool help = false;
+  bool json = false;
+  bool skip_done = false;
+  int threads = 0;  // 0: as many as CPUs may be used
+  std::vector<std::string> plugins;
+  RunnerConfig runner;
+  RecipeText recipe;
+  RunFilter filter;  // of `runs`
+};
+
+// Loads the plug-ins named on the command line first, since they may add keys. Throws Error on an
+// unknown option or a value that does not parse.
+Arguments parse_arguments(const std::vector<std::string>& words);
+
+// The page that --help prints.
+std::string usage();
+
+// The one operand that `resume`, `show` and `replay` take. Throws Error when it is no run number.
+int64_t run_operand(const Arguments& arguments);
+
+}  // namespace quantbench

@@ -1,0 +1,16 @@
+// The commands of the program. Each prints to stdout and returns the exit code.
+#pragma once
+
+#include "bench/arguments.h"
+
+namespace quantbench {
+
+int list_command(const Arguments& arguments);
+int run_command(const Arguments& arguments);
+int resume_command(const Arguments& arguments);
+int replay_command(const Arguments& arguments);
+int runs_command(const Arguments& arguments);
+int show_command(const Arguments& arguments);
+int doctor_command(const Arguments& arguments);
+
+}  // namespace quantbench

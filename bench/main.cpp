@@ -1,0 +1,44 @@
+// The quantbench program: finds the command, and turns every Error into one sentence and an exit
+// code.
+#include <map>
+
+#include "base/error.h"
+#include "base/torch.h"
+#include "bench/commands/commands.h"
+#include "bench/interrupt.h"
+#include "bench/provenance.h"
+
+namespace quantbench {
+namespace {
+
+int run_program(const std::vector<std::string>& words) {
+  static const std::map<std::string, int (*)(const Arguments&)> commands{
+      {"list", list_command},    {"run", run_command},       {"resume", resume_command},
+      {"runs", runs_command},    {"replay", replay_command}, {"show", show_command},
+      {"doctor", doctor_command}};
+  const Arguments arguments = parse_arguments(words);
+  if (arguments.help || arguments.command.empty()) {
+    fmt::print("{}", usage());
+    return arguments.help ? 0 : 2;
+  }
+  auto command = commands.find(arguments.command);
+  require(command != commands.end(), "There is no command '{}'; 'quantbench --help' lists them.",
+          arguments.command);
+  require(arguments.runner.device != "cuda" || torch::cuda::is_available(),
+          "Option --device cuda: LibTorch finds no CUDA device here.");
+  torch::set_num_threads(arguments.threads > 0 ? arguments.threads : usable_cpus());
+  catch_interrupts();
+  return command->second(arguments);
+}
+
+}  // namespace
+}  // namespace quantbench
+
+int main(int argc, char** argv) {
+  try {
+    return quantbench::run_program({argv + 1, argv + argc});
+  } catch (const std::exception& problem) {
+    fmt::print(stderr, "quantbench: {}\n", problem.what());
+    return 1;
+  }
+}

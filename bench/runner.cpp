@@ -1,0 +1,138 @@
+#include "bench/runner.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "bench/interrupt.h"
+#include "bench/provenance.h"
+#include "bench/session.h"
+#include "methods/method.h"
+
+namespace quantbench {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Held while a process works in a run's folder; the kernel lets go of it whatever kills the
+// process.
+class FolderLock {
+ public:
+  FolderLock(const fs::path& folder, int64_t run) {
+    descriptor_ = ::open((folder / "lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+    require(descriptor_ >= 0, "Cannot write in the folder {} of run {}.", folder.string(), run);
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      ::close(descriptor_);
+      fail("Run {} is being computed by another process.", run);
+    }
+  }
+  ~FolderLock() { ::close(descriptor_); }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+fs::path prepared(const fs::path& store) {
+  if (store.has_parent_path()) {
+    std::error_code code;
+    fs::create_directories(store.parent_path(), code);
+    require(!code, "Cannot make the folder {} for the results: {}.", store.parent_path().string(),
+            code.message());
+  }
+  return store;
+}
+
+}  // namespace
+
+Runner::Runner(RunnerConfig config)
+    : config_(std::move(config)), store_(prepared(config_.store)), display_(config_.quiet) {}
+
+Runner::~Runner() = default;
+
+Recipe recipe_of(const RunRecord& run) {
+  std::istringstream in(run.recipe);
+  return expand(read_recipe(in, fmt::format("The recipe of run {}", run.id))).at(0);
+}
+
+RunRecord Runner::run(const Recipe& recipe) {
+  const auto dataset = open_dataset(recipe, data_root(config_.data));
+  RunRecord run;
+  run.recipe = recipe.canonical();
+  run.method = recipe.method;
+  run.method_version = methods().get(recipe.method).card.version;
+  run.model = recipe.model;
+  run.dataset = recipe.dataset;
+  run.dataset_fingerprint = dataset->fingerprint();
+  run.preprocessing = dataset->preprocessing();
+  run.seed = recipe.seed;
+  run.identity = sha256(run.recipe + run.dataset_fingerprint +
+                        fmt::format("/{}/v{}", run.seed, run.method_version));
+  run.provenance = collect_provenance(config_.device);
+  return execute(recipe, store_.begin(run), false);
+}
+
+RunRecord Runner::resume(int64_t id) {
+  const RunRecord run = store_.run(id);
+  require(run.status != RunStatus::Ok && run.status != RunStatus::Mistrusted,
+          "Run {} is finished ({}); 'quantbench replay {}' runs it again.", id, name_of(run.status),
+          id);
+  return execute(recipe_of(run), run, true);
+}
+
+RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resume) {
+  const fs::path root =
+      config_.store.has_parent_path() ? config_.store.parent_path() : fs::path(".");
+  const fs::path folder =
+      root / fmt::format("{}-{}-{}-{}-s{}", run.id, run.method, run.model, run.dataset, run.seed);
+  std::error_code code;
+  fs::create_directories(folder, code);
+  std::unique_ptr<FolderLock> lock;
+  try {
+    require(!code, "Cannot make the run's folder {}: {}.", folder.string(), code.message());
+    lock = std::make_unique<FolderLock>(folder, run.id);
+  } catch (const Error& problem) {
+    if (!resume) store_.end(run.id, RunStatus::Failed, problem.what());
+    throw;
+  }
+  if (resume) store_.reopen(run.id);
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    write_atomically(folder / "recipe.ini", run.recipe);
+    const fs::path data = data_root(config_.data);
+    const auto dataset = open_dataset(recipe, data);
+    require(dataset->fingerprint() == run.dataset_fingerprint,
+            "The files of dataset {} have changed since run {} began.", run.dataset, run.id);
+    SessionConfig config{folder, data, config_.device, config_.checkpoint_seconds,
+                         [&](const EpochRow& row) { store_.add_epochs(run.id, {row}); }};
+    display_.line(fmt::format("Run {}: {} on {} / {}, seed {}", run.id, run.method, run.model,
+                              run.dataset, run.seed));
+    Session session(recipe, *dataset, config, display_);
+    SessionResult out = session.run(resume);
+    out.result.total_seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    double train_seconds = 0;
+    for (const EpochRow& row : store_.epochs(run.id)) {
+      train_seconds += row.seconds;
+      out.result.validation_top1 = row.validation_top1;
+    }
+    out.result.train_seconds = train_seconds;
+    const RunStatus status = out.doubts.empty() ? RunStatus::Ok : RunStatus::Mistrusted;
+    store_.finish(run.id, status, fmt::format("{}", fmt::join(out.doubts, " ")), out.result,
+                  out.sites, out.latencies, out.predictions, out.artefacts);
+  } catch (const Interrupted& stop) {
+    store_.end(run.id, RunStatus::Interrupted, stop.what());
+  } catch (const std::exception& problem) {
+    store_.end(run.id, RunStatus::Failed, problem.what());
+  }
+  return store_.run(run.id);
+}
+
+}  // namespace quantbench

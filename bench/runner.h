@@ -1,0 +1,47 @@
+// Takes one recipe to a stored result: data, network, FP32 weights, the method's moments, package,
+// accuracy on both sides, size, latency. Whatever happens, the run ends in the store with a status.
+#pragma once
+
+#include <filesystem>
+
+#include "bench/progress.h"
+#include "bench/recipe.h"
+#include "results/store.h"
+
+namespace quantbench {
+
+struct RunnerConfig {
+  std::filesystem::path store = "runs/quantbench.db";
+  std::string data;  // the data root, "" for the usual ones
+  std::string device = "cpu";
+  double checkpoint_seconds = 60;
+  bool quiet = false;
+};
+
+class Runner {
+ public:
+  explicit Runner(RunnerConfig config);
+  ~Runner();
+
+  // Runs `recipe`; returns the run as stored. Problems of the run itself become its status; only
+  // those that leave no run behind (a missing dataset, a broken store) are thrown.
+  RunRecord run(const Recipe& recipe);
+
+  // Goes on with a run that was killed, interrupted or failed. Throws Error when the run is
+  // finished or another process is at it.
+  RunRecord resume(int64_t id);
+
+  Store& store() { return store_; }
+
+ private:
+  RunRecord execute(const Recipe& recipe, const RunRecord& run, bool resume);
+
+  RunnerConfig config_;
+  Store store_;
+  ProgressDisplay display_;
+};
+
+// The recipe of a stored run.
+Recipe recipe_of(const RunRecord& run);
+
+}  // namespace quantbench

@@ -1,0 +1,102 @@
+#include "bench/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "models/model.h"
+
+namespace quantbench {
+namespace {
+
+namespace fs = std::filesystem;
+
+Checkpoint example() {
+  Checkpoint c;
+  c.recipe = "method = fp32\n";
+  c.position = {"train", 1, 2, 3};
+  c.counters = {{"loss", 0.1 + 0.2}, {"samples", 77}};
+  c.method.values = {{"bits", {2, 3, 4}}};
+  c.method.tensors["ranges"] = torch::randn({2, 2});
+  c.network["conv1/weight"] = torch::randn({4, 3, 3, 3});
+  c.optimizer["network.0.momentum"] = torch::randn({4, 3, 3, 3});
+  c.kept["front 1"]["w"] = torch::arange(5);
+  return c;
+}
+
+class CheckpointFile : public testing::Test {
+ protected:
+  fs::path path_ = fs::path(testing::TempDir()) / ("checkpoint-" + std::to_string(::getpid()));
+  void TearDown() override { fs::remove(path_); }
+};
+
+TEST_F(CheckpointFile, GivesBackEverythingBitForBit) {
+  const Checkpoint c = example();
+
+  write_checkpoint(path_, c);
+  const Checkpoint back = read_checkpoint(path_, c.recipe);
+
+  EXPECT_EQ(back.position.stage, "train");
+  EXPECT_EQ(back.position.step, 3);
+  EXPECT_EQ(back.counters.at("loss").get<double>(), 0.1 + 0.2);
+  EXPECT_EQ(back.method.values, c.method.values);
+  EXPECT_TRUE(torch::equal(back.method.tensors.at("ranges"), c.method.tensors.at("ranges")));
+  EXPECT_EQ(hash_of(back.network), hash_of(c.network));
+  EXPECT_EQ(hash_of(back.optimizer), hash_of(c.optimizer));
+  EXPECT_TRUE(torch::equal(back.kept.at("front 1").at("w"), torch::arange(5)));
+}
+
+TEST_F(CheckpointFile, OfAnotherRecipeIsRefused) {
+  write_checkpoint(path_, example());
+
+  EXPECT_THROW(read_checkpoint(path_, "method = uniform\n"), Error);
+}
+
+TEST_F(CheckpointFile, DamageIsRefusedWithASentence) {
+  write_checkpoint(path_, example());
+  const std::string whole = read_file(path_);
+
+  for (size_t part = 0; part < 16; ++part) {
+    write_atomically(path_, std::string_view(whole).substr(0, whole.size() * part / 16));
+    EXPECT_THROW(read_checkpoint(path_, example().recipe), Error) << part;
+  }
+}
+
+TEST_F(CheckpointFile, AFullDiskLeavesTheOldCheckpointWhole) {
+  // /dev/full answers every write with "no space left on device".
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "There is no /dev/full here.";
+  const fs::path folder = fs::path(testing::TempDir()) / ("full-" + std::to_string(::getpid()));
+  fs::create_directories(folder);
+  write_checkpoint(folder / "checkpoint", example());
+  const std::string before = read_file(folder / "checkpoint");
+  fs::create_symlink("/dev/full", folder / "checkpoint.part");
+
+  EXPECT_THROW(write_checkpoint(folder / "checkpoint", example()), Error);
+
+  EXPECT_EQ(read_file(folder / "checkpoint"), before);
+  EXPECT_FALSE(fs::exists(fs::symlink_status(folder / "checkpoint.part")));
+  fs::remove_all(folder);
+}
+
+TEST(Snapshot, IsRestoredExactlyOrRefused) {
+  Network network(build_model("lenet5", {{1, 28, 28}, 10}));
+  const auto state = snapshot(network);
+  {
+    const torch::NoGradGuard no_grad;
+    for (Tensor& p : network.parameters()) p.add_(1);
+  }
+  EXPECT_NE(hash_of(snapshot(network)), hash_of(state));
+
+  restore(network, state);
+
+  EXPECT_EQ(hash_of(snapshot(network)), hash_of(state));
+  auto missing = state;
+  missing.erase(missing.begin());
+  EXPECT_THROW(restore(network, missing), Error);
+  auto more = state;
+  more["stranger"] = torch::zeros({1});
+  EXPECT_THROW(restore(network, more), Error);
+}
+
+}  // namespace
+}  // namespace quantbench
