@@ -1,8 +1,16 @@
-// LibTorch, and the one place that knows how 1.13 and 2.x differ. Precompiled.
+// LibTorch, and the one place that knows how 1.13 and 2.x differ. Precompiled. Not <torch/torch.h>,
+// whose layers, data loaders and JIT would be instantiated again in every source (4 s each); the
+// optimizers have their own header where they are needed.
 #pragma once
 
+#include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/cuda.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
+#include <torch/version.h>
 
 #include <memory>
 #include <string>

@@ -1,5 +1,7 @@
 #include "bench/optimizer.h"
 
+#include <torch/nn/utils/clip_grad.h>
+
 #include "base/error.h"
 
 namespace quantbench {

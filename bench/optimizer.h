@@ -2,6 +2,9 @@
 // the schedule's factor on every group's rate and a state that can be saved by name.
 #pragma once
 
+#include <torch/optim/adam.h>
+#include <torch/optim/sgd.h>
+
 #include <map>
 #include <memory>
 #include <string>

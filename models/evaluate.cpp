@@ -6,8 +6,6 @@
 namespace quantbench {
 namespace {
 
-namespace F = torch::nn::functional;
-
 struct Evaluator {
   const Node& node;
   const std::vector<Tensor>& in;
@@ -100,8 +98,7 @@ struct Evaluator {
     const Tensor at_source = (x * vectors[0]).sum(2), at_target = (x * vectors[1]).sum(2);
     Tensor logit = gather_source(at_source, graph) + gather_target(at_target, graph);
     logit = tap(PointKind::AttentionLogit, logit, &graph, Rows::Edge);
-    Tensor attention = softmax_at_target(
-        F::leaky_relu(logit, F::LeakyReLUFuncOptions().negative_slope(a.negative_slope)), graph);
+    Tensor attention = softmax_at_target(torch::leaky_relu(logit, a.negative_slope), graph);
     if (how.training && a.dropout > 0) attention = torch::dropout(attention, a.dropout, true);
     const Tensor values = gather_source(in[0], graph).view({-1, a.heads, a.features});
     Tensor message = (values * attention.unsqueeze(2)).flatten(1);

@@ -21,7 +21,7 @@ Store existing_store(const Arguments& arguments) {
   require(std::filesystem::exists(arguments.runner.store),
           "There is no results database {} yet; 'quantbench run' makes one, --store names another.",
           arguments.runner.store.string());
-  return Store(arguments.runner.store);
+  return Store(arguments.runner.store, Store::Access::Read);
 }
 
 }  // namespace

@@ -218,7 +218,7 @@ TEST_F(Program, ListAndDoctorSpeakJson) {
     const Answer answer = ask(std::string(words) + " --format json");
 
     EXPECT_EQ(answer.code, 0) << words;
-    EXPECT_NO_THROW((void)Json::parse(answer.out)) << words;
+    EXPECT_TRUE(Json::accept(answer.out)) << words;
   }
 }
 

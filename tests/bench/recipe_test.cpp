@@ -92,10 +92,11 @@ TEST(Recipe, EveryEmbeddedRecipeExpands) {
 }
 
 TEST(Schedule, FollowsItsCurve) {
-  Schedule step{Schedule::Kind::Step, {2, 4}, 0.1};
-  Schedule cosine{Schedule::Kind::Cosine};
+  Schedule step, cosine, warm;
+  step.kind = Schedule::Kind::Step;
+  step.milestones = {2, 4};
+  cosine.kind = Schedule::Kind::Cosine;
   cosine.total_epochs = 10;
-  Schedule warm{Schedule::Kind::Constant};
   warm.warmup_epochs = 4;
 
   EXPECT_DOUBLE_EQ(step.factor(1.99), 1);

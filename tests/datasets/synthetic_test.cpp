@@ -64,7 +64,7 @@ TEST(SyntheticImages, ShowTheirClassInTheirSpectrum) {
   const auto dataset =
       images({{"train", "400"}, {"test", "200"}, {"validation", "0"}, {"noise", "0.1"}});
   auto spectrum = [](const Tensor& input) {
-    return torch::fft::fft2(input - input.mean({2, 3}, true)).abs().sum(1).flatten(1);
+    return at::fft_fft2(input - input.mean({2, 3}, true)).abs().sum(1).flatten(1);
   };
   const Batch train = whole(*dataset, Split::Train), test = whole(*dataset, Split::Test);
   const Tensor one_hot = torch::one_hot(train.target, 10).to(torch::kFloat);

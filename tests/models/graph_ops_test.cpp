@@ -59,9 +59,11 @@ TEST(GraphOps, GcnNormOfAPathWithSelfLoops) {
   const Tensor norm = graph->gcn_norm();
 
   ASSERT_EQ(graph->edge_count(), 7);
-  for (int64_t e = 0; e < 7; ++e)
-    if (graph->source()[e].item<int64_t>() == 0 && graph->target()[e].item<int64_t>() == 1)
+  for (int64_t e = 0; e < 7; ++e) {
+    if (graph->source()[e].item<int64_t>() == 0 && graph->target()[e].item<int64_t>() == 1) {
       EXPECT_NEAR(norm[e].item<float>(), 0.408248, 1e-6);  // 1/sqrt(2*3)
+    }
+  }
 }
 
 TEST(GraphOps, ReadOutKeepsGraphsApart) {

@@ -9,7 +9,9 @@ namespace {
 // Simulates a format, as a method's frozen quantizer does.
 struct FormatTap : Tap {
   explicit FormatTap(Format f) : format(std::move(f)) {}
-  Tensor forward(const Tensor& x, const TapContext&) override { return apply(format, x); }
+  Tensor forward(const Tensor& x, const TapContext&) override {
+    return quantbench::apply(format, x);
+  }
   Format format;
 };
 
@@ -119,7 +121,7 @@ TEST(ReferenceExecutor, LooksThroughMaxPoolingAndFlattening) {
 TEST(ReferenceExecutor, LooksThroughTheZeroPaddedShortcut) {
   GraphBuilder g("shortcut", {2, 6, 6}, 4);
   const int x = g.pad_shortcut("shortcut", g.input(), 4, 2);
-  g.conv("conv", g.dropout("dropout", g.relu("relu", x), 0.5), 4, 3, {1, 1, 0, true});
+  g.conv("conv", g.dropout("dropout", g.relu("relu", x), 0.5), 4, 3, {1, 1, 1, true});
   Package package = float_package(std::move(g).build());
   encode(package, "conv", PointKind::Weight,
          random_encoding(uniform_format({0.1f}, {2}, 5), {4, 4, 3, 3}));
