@@ -101,7 +101,7 @@ std::vector<Keys> cross_product(const RecipeText& text) {
   return points;
 }
 
-Recipe bind_point(const Keys& point, const std::set<std::string>& parts_in_sweep) {
+Recipe bind_point(const Keys& point, const std::set<std::string>& parts) {
   Keys core;
   std::map<std::string, Keys> sections;
   std::set<std::string> known;
@@ -127,10 +127,11 @@ Recipe bind_point(const Keys& point, const std::set<std::string>& parts_in_sweep
   recipe.model_options = bound("Model", recipe.model, models().get(recipe.model).options);
   recipe.dataset_options = bound("Dataset", recipe.dataset, datasets().get(recipe.dataset).options);
   for (const auto& [section, keys] : sections)
-    require(keys.empty() || parts_in_sweep.count(section),
-            "The recipe has a key '{}.{}', but uses no method, model or dataset named '{}', and it "
-            "is no key of every recipe ('quantbench list keys' shows those).",
-            section, keys.begin()->first, section);
+    require(
+        keys.empty() || parts.count(section),
+        "The recipe has a key '{}.{}', but there is no method, model or dataset named '{}', and "
+        "'quantbench list keys' has no such key.",
+        section, keys.begin()->first, section);
   for (const char* stage : {"fp32", "train"}) training_budget(recipe, stage);
   return recipe;
 }
@@ -173,15 +174,12 @@ RecipeText merge(RecipeText base, const RecipeText& over) {
 }
 
 std::vector<Recipe> expand(const RecipeText& text) {
-  std::set<std::string> parts;
+  // A recipe may carry sections of parts that this sweep does not use: they wait for
+  // --method=other.
   const OptionValues defaults("The recipe", recipe_options());
-  for (const char* key : {"method", "model", "dataset"}) {
-    auto given = text.find(key);
-    if (given == text.end())
-      parts.insert(defaults.text(key));
-    else
-      parts.insert(given->second.begin(), given->second.end());
-  }
+  std::set<std::string> parts;
+  for (const auto& names : {methods().names(), models().names(), datasets().names()})
+    parts.insert(names.begin(), names.end());
   std::vector<Recipe> out;
   std::set<std::string> seen;
   for (const Keys& full : cross_product(text)) {

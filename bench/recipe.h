@@ -41,9 +41,9 @@ RecipeText read_recipe(std::istream& in, const std::string& what);
 // `over` replaces, key by key, what `base` says.
 RecipeText merge(RecipeText base, const RecipeText& over);
 
-// One Recipe for every point of the sweep. Throws Error on an unknown key, a value out of range, a
-// section of a part that no point of the sweep uses, or a method / model / dataset that is not
-// there.
+// One Recipe for every point of the sweep. Sections of parts that a point does not use are left out
+// of it. Throws Error on an unknown key or section, a value out of range, or a method / model /
+// dataset that is not there.
 std::vector<Recipe> expand(const RecipeText& text);
 
 // The recipes that are built into the program: name -> INI text. "default" is what `run` takes when

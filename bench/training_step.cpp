@@ -1,7 +1,7 @@
-// One training step of ResNet-20 at batch 128: quantbench in FP32 and with `uniform` W4A4 in every rule,
-// and the same network in python3-torch (a yardstick process, if python3 has torch). The order of
-// repetitions is random in order (--benchmark_enable_random_interleaving), so that a slow minute of the machine hits
-// every subject. Read the ratios.
+// One training step of ResNet-20 at batch 128: quantbench in FP32 and with `uniform` W4A4 in every
+// rule, and the same network in python3-torch (a yardstick process, if python3 has torch). The
+// order of repetitions is random in order (--benchmark_enable_random_interleaving), so that a slow
+// minute of the machine hits every subject. Read the ratios.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -65,8 +65,7 @@ class Subject {
 
 class Ours : public Subject {
  public:
-  explicit Ours(const std::string& rule)
-      : network_(build_model("resnet20", {{3, 32, 32}, 10})) {
+  explicit Ours(const std::string& rule) : network_(build_model("resnet20", {{3, 32, 32}, 10})) {
     torch::manual_seed(1);
     batch_.input = torch::randn({kBatch, 3, 32, 32});
     batch_.target = torch::arange(kBatch) % 10;
@@ -115,8 +114,8 @@ class PythonTorch : public Subject {
     std::string quoted = kYardstick;
     for (size_t at = 0; (at = quoted.find('\'', at)) != std::string::npos; at += 4)
       quoted.replace(at, 1, "'\\''");
-    FILE* pipe = popen(fmt::format("echo {} | /usr/bin/python3 -c '{}' {} 2>/dev/null", count, quoted,
-                                   torch::get_num_threads())
+    FILE* pipe = popen(fmt::format("echo {} | /usr/bin/python3 -c '{}' {} 2>/dev/null", count,
+                                   quoted, torch::get_num_threads())
                            .c_str(),
                        "r");
     std::vector<double> out;
@@ -140,18 +139,19 @@ std::map<std::string, std::vector<double>>& times() {
 }
 
 void register_subject(const std::string& name, std::shared_ptr<Subject> subject) {
-  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
-    for (auto _ : state) {
-      const std::vector<double> seconds = subject->steps(kSteps);
-      if (seconds.empty()) {
-        state.SkipWithError("python3 has no torch here");
-        break;
-      }
-      auto& all = times()[name];
-      all.insert(all.end(), seconds.begin(), seconds.end());
-      state.SetIterationTime(median(seconds));
-    }
-  })
+  benchmark::RegisterBenchmark(name.c_str(),
+                               [=](benchmark::State& state) {
+                                 for (auto _ : state) {
+                                   const std::vector<double> seconds = subject->steps(kSteps);
+                                   if (seconds.empty()) {
+                                     state.SkipWithError("python3 has no torch here");
+                                     break;
+                                   }
+                                   auto& all = times()[name];
+                                   all.insert(all.end(), seconds.begin(), seconds.end());
+                                   state.SetIterationTime(median(seconds));
+                                 }
+                               })
       ->Unit(benchmark::kMillisecond)
       ->UseManualTime()
       ->Iterations(1)

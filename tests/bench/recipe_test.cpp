@@ -77,7 +77,7 @@ TEST(Recipe, RefusesWithASentenceThatNamesTheKey) {
   EXPECT_NE(refusal("batch = many\n").find("many"), std::string::npos);
   EXPECT_NE(refusal("method = uniform\n[uniform]\nweight_bits = 17\n").find("weight_bits"),
             std::string::npos);
-  EXPECT_NE(refusal("[uniform]\nweight_bits = 4\n").find("uniform"), std::string::npos);
+  EXPECT_NE(refusal("[unifrom]\nweight_bits = 4\n").find("unifrom"), std::string::npos);
   EXPECT_NE(refusal("method = uniform\n[uniform]\nweigth_bits = 4\n").find("weigth_bits"),
             std::string::npos);
   EXPECT_NE(refusal("[train]\nmilestones = 3;5\n").find("train.milestones"), std::string::npos);
