@@ -41,3 +41,10 @@ function(quantbench_use_torch name)
     target_precompile_headers(${name} REUSE_FROM qb_base)
   endif()
 endfunction()
+
+# quantbench_kernels(source...): loops whose speed matters; gcc turns them into vector code at -O3 only,
+# and a precompiled header made for -O2 would be refused.
+function(quantbench_kernels)
+  set_source_files_properties(${ARGN} PROPERTIES
+    COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O3>" SKIP_PRECOMPILE_HEADERS ON)
+endfunction()
