@@ -12,7 +12,8 @@ class TernaryQuantizer : public Quantizer {
  public:
   Tensor forward(const Tensor& weight, const TapContext&) override {
     const Tensor ternary = dequantize(format_of(weight), codes_of(weight));
-    return weight + (ternary - weight).detach();
+    // In this order the value is exactly the ternary one: what is added is zero.
+    return ternary + (weight - weight.detach());
   }
   Format format() const override { return FloatFormat{}; }
   Encoding encode(const Tensor& weight) const override {
