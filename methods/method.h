@@ -61,7 +61,7 @@ struct EpochReport {
 };
 
 struct EpochVerdict {
-  std::string keep;               // a name: this state becomes a package of its own (Pareto fronts)
+  std::string keep;               // a name: the trainer and its checkpoints keep this state (Pareto fronts)
   std::vector<std::string> drop;  // kept states that are dominated now
   bool end_phase = false;
 };
