@@ -25,6 +25,17 @@ struct Evaluator {
     return *found;
   }
 
+  // `multiply` takes x, the node's weight and its bias.
+  template <typename Multiply>
+  Tensor product(const Tensor& x, const Multiply& multiply) const {
+    const Tensor weight = tap(PointKind::Weight, parameter("weight"));
+    const Tensor bias = tap(PointKind::Bias, parameter("bias"));
+    if (!how.exact_products) return multiply(x, weight, bias);
+    const Tensor out = multiply(x.to(torch::kDouble), weight.to(torch::kDouble),
+                                bias.defined() ? bias.to(torch::kDouble) : bias);
+    return out.to(torch::kFloat).contiguous(x.suggest_memory_format());
+  }
+
   Tensor operator()(const op::Input&) const { return batch.input; }
 
   Tensor operator()(const op::Conv2d& c) const {
@@ -32,15 +43,17 @@ struct Evaluator {
     Tensor x = in[0];
     const bool even = top == bottom && left == right;
     if (!even) x = torch::constant_pad_nd(x, {left, right, top, bottom});
-    return torch::conv2d(x, tap(PointKind::Weight, parameter("weight")),
-                         tap(PointKind::Bias, parameter("bias")), c.stride,
-                         even ? std::vector<int64_t>{top, left} : std::vector<int64_t>{0, 0},
-                         std::vector<int64_t>{1, 1}, c.groups);
+    return product(x, [&](const Tensor& operand, const Tensor& weight, const Tensor& bias) {
+      return torch::conv2d(operand, weight, bias, c.stride,
+                           even ? std::vector<int64_t>{top, left} : std::vector<int64_t>{0, 0},
+                           std::vector<int64_t>{1, 1}, c.groups);
+    });
   }
 
   Tensor operator()(const op::Linear&) const {
-    return torch::linear(in[0], tap(PointKind::Weight, parameter("weight")),
-                         tap(PointKind::Bias, parameter("bias")));
+    return product(in[0], [](const Tensor& operand, const Tensor& weight, const Tensor& bias) {
+      return torch::linear(operand, weight, bias);
+    });
   }
 
   Tensor operator()(const op::Bias&) const {

@@ -19,6 +19,8 @@ struct Evaluation {
   // AttentionLogit); returns what goes on.
   std::function<Tensor(PointKind, const Tensor&, const Topology*, Rows)> tap;
   bool training = false;  // BatchNorm statistics, Dropout
+  // Conv2d and Linear multiply and add in float64 and round to float32 once, at the end.
+  bool exact_products = false;
 };
 
 // `inputs` are the values of node.inputs (empty for Input, whose value is batch.input). Shapes as

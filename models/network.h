@@ -17,8 +17,9 @@
 namespace quantbench {
 
 struct ComputeOptions {
-  bool channels_last = true;  // 4-d tensors in NHWC; logits differ in rounding only
-  bool bf16 = false;          // autocast of convolutions and matrix products
+  bool channels_last = true;    // 4-d tensors in NHWC; logits differ in rounding only
+  bool bf16 = false;            // autocast of convolutions and matrix products
+  bool exact_products = false;  // as in Evaluation; for the last word on a frozen network
 };
 
 class Network : public torch::nn::Module {
@@ -46,6 +47,7 @@ class Network : public torch::nn::Module {
   void set_tap(const Point& point, std::shared_ptr<Tap> tap);
   std::shared_ptr<Tap> tap(const Point& point) const;
   void clear_taps();
+  bool has_taps() const { return !taps_.empty(); }
   // While off, the network runs as if there were no taps.
   void enable_taps(bool on) { taps_on_ = on; }
   bool taps_enabled() const { return taps_on_; }

@@ -104,6 +104,7 @@ struct ReferenceExecutor::State {
   std::vector<std::unique_ptr<IntegerLayer>> layers;  // of each node; null: computed in float
   std::vector<int> last_use;
   double integer_share = 0;
+  bool quantized = false;  // something is: what is left in float is then multiplied exactly, too
 
   explicit State(Package package) : graph(std::move(package.graph)) {
     const size_t count = graph.nodes.size();
@@ -119,6 +120,7 @@ struct ReferenceExecutor::State {
     }
     for (const auto& [point, format] : package.activations)
       if (!std::holds_alternative<FloatFormat>(format)) places.emplace(point, Place(format));
+    quantized = !package.weights.empty() || !places.empty();
     plan(package.weights);
     last_use.resize(count, static_cast<int>(count) - 1);
     const auto consumers = graph.consumers();
@@ -181,6 +183,7 @@ struct ReferenceExecutor::State {
     }
 
     Evaluation how;
+    how.exact_products = quantized;
     how.parameter = [&](const char* name) { return parameter(i, name); };
     how.tap = [&](PointKind kind, const Tensor& x, const Topology*, Rows) {
       const Place* inside = place({index, kind, 0});
