@@ -6,21 +6,7 @@
 namespace quantbench {
 namespace {
 
-Tensor pack(const Range& range, const Tensor& mean_magnitude) {
-  return torch::stack({range.low.cpu(), range.high.cpu(), mean_magnitude.cpu()});
-}
-
-// What calibration gathers about one activation.
-struct Gathered {
-  std::unique_ptr<Observer> observer;
-  double sum = 0, count = 0;  // of |x|
-
-  void update(const Tensor& x) {
-    observer->update(x);
-    sum += x.abs().sum(torch::kFloat64).item<double>();
-    count += static_cast<double>(x.numel());
-  }
-};
+constexpr char kOwner[] = "method uniform";
 
 bool is_relu(const Graph& graph, const Site& site) {
   return site.point.kind == PointKind::Output &&
@@ -52,15 +38,11 @@ MethodCard uniform_card() {
       Option::real("percentile", 99.99, 50, 100, "share of values in percent, for that observer"),
       Option::integer("weight_bits", 8, 1, 16, "bits of weights"),
       Option::integer("activation_bits", 8, 1, 32, "bits of activations: 1..16, or 32 for float"),
-      Option::integer(
-          "first_last_bits", 8, 0, 16,
-          "bits of the first and last layer's weights and of the activation that enters "
-          "the last layer; 0: like the others"),
-      Option::integer("input_bits", 8, 1, 16, "bits of the network's input"),
       Option::flag("per_channel", true, "a scale for each output channel of a weight"),
       Option::choice("weight_scheme", "symmetric", {"symmetric", "affine"},
                      "grid of weights, where the rule leaves the choice (ptq, ste)"),
   };
+  for (Option& option : site_bits_options()) card.options.push_back(std::move(option));
   return card;
 }
 
@@ -81,21 +63,6 @@ std::vector<Site> Uniform::activation_sites(const Graph& graph) const {
   return options_.integer("activation_bits") == 32 ? std::vector<Site>{} : operand_sites(graph);
 }
 
-BitWidth Uniform::weight_bits(const Graph& graph, const Site& site) const {
-  const std::vector<Site> sites = weight_sites(graph);
-  const int64_t at_ends = options_.integer("first_last_bits");
-  const bool end = site.point == sites.front().point || site.point == sites.back().point;
-  return BitWidth(end && at_ends > 0 ? at_ends : options_.integer("weight_bits"));
-}
-
-BitWidth Uniform::activation_bits(const Graph& graph, const Site& site) const {
-  if (is_network_input(site)) return BitWidth(options_.integer("input_bits"));
-  const int64_t at_ends = options_.integer("first_last_bits");
-  const Point last = operand_of(graph, weight_sites(graph).back().point.node);
-  return BitWidth(site.point == last && at_ends > 0 ? at_ends
-                                                    : options_.integer("activation_bits"));
-}
-
 ObserverConfig Uniform::observer(BitWidth bits, Granularity granularity, Scheme scheme) const {
   ObserverConfig config;
   config.kind = options_.text("observer");
@@ -107,78 +74,39 @@ ObserverConfig Uniform::observer(BitWidth bits, Granularity granularity, Scheme 
 }
 
 void Uniform::plan(MethodContext& context) {
-  planned_.clear();
-  plan_weights(context.network);
-  plan_activations(context);
+  const Graph& graph = context.network.graph();
+  bits_ = site_bits(graph, options_.integer("weight_bits"), options_.integer("activation_bits"),
+                    options_);
+  std::vector<Site> sites = weight_sites(graph);
+  for (Site& site : activation_sites(graph)) sites.push_back(std::move(site));
+  calibration_ = calibrate(context.network, context.calibration, sites, [&](const Site& site) {
+    return site.is_weight()
+               ? observer(bits_of(site), granularity_, weight_scheme_)
+               : observer(bits_of(site), Granularity::Tensor, Scheme::Affine);
+  });
 }
 
-void Uniform::plan_weights(const Network& network) {
-  for (const Site& site : weight_sites(network.graph())) {
-    const Tensor weight = network.parameter(site.point.node, "weight").detach();
-    const BitWidth bits = weight_bits(network.graph(), site);
-    const Range mean = mean_magnitude(weight, granularity_);
-    Range range = mean;
-    if (bits.bits() > 1) {
-      const auto observer = make_observer(this->observer(bits, granularity_, weight_scheme_));
-      observer->update(weight);
-      range = observer->range();
-    }
-    planned_[site.name] = pack(range, mean.high);
-  }
-}
-
-void Uniform::plan_activations(MethodContext& context) {
-  Network& network = context.network;
-  std::map<Point, Gathered> gathered;
-  std::vector<Point> points;
-  const std::vector<Site> sites = activation_sites(network.graph());
-  for (const Site& site : sites) {
-    const BitWidth bits = activation_bits(network.graph(), site);
-    gathered[site.point].observer =
-        make_observer(observer(bits, Granularity::Tensor, Scheme::Affine));
-    points.push_back(site.point);
-  }
-  if (points.empty()) return;
-
-  const torch::NoGradGuard no_grad;
-  const bool training = network.is_training();
-  network.eval();
-  for (const Batch& batch : context.calibration)
-    network.observe(batch, points, [&](const Point& point, const Tensor& x, const TapContext&) {
-      gathered.at(point).update(x);
-    });
-  network.train(training);
-
-  for (const Site& site : sites) {
-    const Gathered& seen = gathered.at(site.point);
-    const Range range = seen.observer->range();
-    planned_[site.name] =
-        pack(range, torch::full({1}, seen.sum / std::max(seen.count, 1.0), torch::kFloat32));
-  }
-}
-
-const Tensor& Uniform::planned(const Site& site) const {
-  const auto found = planned_.find(site.name);
-  require(found != planned_.end() && found->second.dim() == 2 && found->second.size(0) == 3,
-          "method uniform: there is no calibration of site {}; it must be planned or loaded first.",
-          site.name);
-  return found->second;
+BitWidth Uniform::bits_of(const Site& site) const {
+  const auto found = bits_.find(site.name);
+  require(found != bits_.end(), "{}: site {} has no bits; it must be planned or loaded first.",
+          kOwner, site.name);
+  return BitWidth(found->second);
 }
 
 std::shared_ptr<Tap> Uniform::weight_tap(const Site& site, BitWidth bits) const {
-  const Tensor& plan = planned(site);
-  const Range range{granularity_, plan[0], plan[1]};
+  const Range range = range_at(calibration_, site, granularity_, kOwner);
   using Follow = RangeWeightQuantizer::Follow;
   if (rule_ == "lsq") {
+    const Tensor mean = mean_magnitude_at(calibration_, site, kOwner);
     const UniformFormat grid =
-        LsqQuantizer::grid(bits, /*is_signed=*/true, granularity_, plan.size(1));
-    const Tensor start = LsqQuantizer::initial_scale(plan[2], grid);
+        LsqQuantizer::grid(bits, /*is_signed=*/true, granularity_, mean.numel());
+    const Tensor start = LsqQuantizer::initial_scale(mean, grid);
     return std::make_shared<LsqQuantizer>(start, grid, /*is_weight=*/true, /*absorbs_relu=*/false);
   }
   if (rule_ == "dorefa" || rule_ == "pact") {
     // PACT's own weights are DoReFa's.
     if (bits.bits() > 1) return std::make_shared<DorefaWeightQuantizer>(bits);
-    const Range whole{Granularity::Tensor, plan[0].min().view({1}), plan[1].max().view({1})};
+    const Range whole{Granularity::Tensor, range.low.min().view({1}), range.high.max().view({1})};
     return std::make_shared<RangeWeightQuantizer>(whole, bits, Scheme::Symmetric, Follow::Weight);
   }
   const Scheme scheme = bits.bits() == 1 ? Scheme::Symmetric : weight_scheme_;
@@ -188,16 +116,16 @@ std::shared_ptr<Tap> Uniform::weight_tap(const Site& site, BitWidth bits) const 
 
 std::shared_ptr<Tap> Uniform::activation_tap(const Graph& graph, const Site& site) const {
   using Follow = RangeActivationQuantizer::Follow;
-  const Tensor& plan = planned(site);
-  const BitWidth bits = activation_bits(graph, site);
+  const BitWidth bits = bits_of(site);
   const bool relu = is_relu(graph, site);
-  Range range{Granularity::Tensor, plan[0], plan[1]};
+  Range range = range_at(calibration_, site, Granularity::Tensor, kOwner);
   // The input's range is the data's: there is nothing to learn.
   Follow follow = rule_ == "ptq" || is_network_input(site) ? Follow::Fixed : Follow::MovingAverage;
   if (rule_ == "lsq" && !is_network_input(site)) {
     const bool is_signed = !relu && range.low.item<float>() < 0;
     const UniformFormat grid = LsqQuantizer::grid(bits, is_signed, Granularity::Tensor, 1);
-    const Tensor start = LsqQuantizer::initial_scale(plan[2], grid);
+    const Tensor start =
+        LsqQuantizer::initial_scale(mean_magnitude_at(calibration_, site, kOwner), grid);
     return std::make_shared<LsqQuantizer>(start, grid, /*is_weight=*/false, relu);
   }
   if (rule_ == "pact" && relu)
@@ -218,7 +146,7 @@ void Uniform::attach(Network& network) {
   };
   for (const Site& site : weight_sites(graph)) {
     const torch::Device device = network.parameter(site.point.node, "weight").device();
-    put(site, weight_tap(site, weight_bits(graph, site)), device);
+    put(site, weight_tap(site, bits_of(site)), device);
   }
   for (const Site& site : activation_sites(graph)) {
     put(site, activation_tap(graph, site), network.parameters().front().device());

@@ -4,7 +4,8 @@
 // LSQ.
 #pragma once
 
-#include "methods/common/observers.h"
+#include "methods/common/calibration.h"
+#include "methods/common/site_bits.h"
 #include "methods/method.h"
 
 namespace quantbench {
@@ -20,27 +21,26 @@ class Uniform : public Method {
   void attach(Network& network) override;
   std::vector<Phase> phases(Network& network, const TrainingBudget& budget) const override;
 
-  // A tensor [3, scales] for each site: low, high and mean magnitude.
-  MethodState save() const override { return {nlohmann::json::object(), planned_}; }
-  void load(const MethodState& state) override { planned_ = state.tensors; }
+  MethodState save() const override { return {{{"bits", bits_}}, calibration_}; }
+  void load(const MethodState& state) override {
+    bits_ = state.values.at("bits").get<SiteBits>();
+    calibration_ = state.tensors;
+  }
 
  private:
-  void plan_weights(const Network& network);
-  void plan_activations(MethodContext& context);
   ObserverConfig observer(BitWidth bits, Granularity granularity, Scheme scheme) const;
   // Sites that get a quantizer.
   std::vector<Site> activation_sites(const Graph& graph) const;
-  BitWidth weight_bits(const Graph& graph, const Site& site) const;
-  BitWidth activation_bits(const Graph& graph, const Site& site) const;
+  BitWidth bits_of(const Site& site) const;
   std::shared_ptr<Tap> weight_tap(const Site& site, BitWidth bits) const;
   std::shared_ptr<Tap> activation_tap(const Graph& graph, const Site& site) const;
-  const Tensor& planned(const Site& site) const;
 
   OptionValues options_;
   std::string rule_;  // "ptq", "ste", "dorefa", "pact" or "lsq"
   Granularity granularity_;
   Scheme weight_scheme_;
-  std::map<std::string, Tensor> planned_;  // by site name
+  SiteBits bits_;  // planned, as is
+  Calibration calibration_;
 };
 
 }  // namespace quantbench
