@@ -27,6 +27,8 @@ po::options_description program_options() {
   out.add_options()("threads", po::value<int>(), "threads (default: the CPUs that may be used)");
   out.add_options()("format", text(), "text or json");
   out.add_options()("plugin", po::value<Values>(), "a shared library with methods of your own");
+  out.add_options()("allocation", text(),
+                    "run: a file with the bits of each site, for the recipe's method");
   out.add_options()("skip-done", "run: leave out what is in the store with status ok");
   out.add_options()("quiet", "no progress");
   out.add_options()("checkpoint-seconds", po::value<double>(),
@@ -99,6 +101,7 @@ Arguments parse_arguments(const Values& words) {
   out.runner.quiet = map.count("quiet") > 0;
   take<std::string>(map, "store", out.runner.store);
   take<std::string>(map, "data", out.runner.data);
+  take<std::string>(map, "allocation", out.allocation);
   take<std::string>(map, "device", out.runner.device);
   take<double>(map, "checkpoint-seconds", out.runner.checkpoint_seconds);
   take<int>(map, "threads", out.threads);

@@ -18,6 +18,7 @@ struct Arguments {
   bool skip_done = false;
   int threads = 0;  // 0: as many as CPUs may be used
   std::vector<std::string> plugins;
+  std::string allocation;  // of `run`
   RunnerConfig runner;
   RecipeText recipe;
   RunFilter filter;  // of `runs`

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "bench/commands/commands.h"
 #include "bench/interrupt.h"
+#include "methods/method.h"
 #include "results/run_json.h"
 
 namespace quantbench {
@@ -56,10 +57,25 @@ std::string compare(const RunResult& before, const RunResult& now) {
 
 }  // namespace
 
+// Names the file in the option that methods with bits per site have for it.
+void give_allocation(RecipeText& text, const std::string& file) {
+  const auto found = text.find("method");
+  require(found != text.end(), "Option --allocation needs a recipe that names its method.");
+  for (const std::string& method : found->second) {
+    const auto& options = methods().get(method).card.options;
+    require(std::any_of(options.begin(), options.end(),
+                        [](const Option& option) { return option.name == "allocation"; }),
+            "The method {} takes no allocation: it has no bits of its own for each site.", method);
+    text[method + ".allocation"] = {file};
+  }
+}
+
 int run_command(const Arguments& arguments) {
   require(arguments.operands.size() <= 1, "'quantbench run' takes one recipe.");
   RecipeText text = load_recipe(arguments.operands.empty() ? "default" : arguments.operands[0]);
-  const std::vector<Recipe> recipes = expand(merge(std::move(text), arguments.recipe));
+  text = merge(std::move(text), arguments.recipe);
+  if (!arguments.allocation.empty()) give_allocation(text, arguments.allocation);
+  const std::vector<Recipe> recipes = expand(text);
   Runner runner(arguments.runner);
   int worst = 0;
   for (const Recipe& recipe : recipes) {
