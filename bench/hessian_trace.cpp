@@ -9,8 +9,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <thread>
 
+#include "bench/process.h"
+#include "bench/provenance.h"
 #include "datasets/dataset.h"
 #include "methods/common/exact_trace.h"
 #include "methods/common/signs.h"
@@ -132,7 +133,7 @@ BENCHMARK(joint_vectors)->Unit(benchmark::kSecond)->UseManualTime()->Iterations(
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  torch::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
+  quantbench::prepare_process(quantbench::usable_cpus());
   try {
     quantbench::subject();
   } catch (const std::exception& problem) {

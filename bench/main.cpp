@@ -6,6 +6,7 @@
 #include "base/torch.h"
 #include "bench/commands/commands.h"
 #include "bench/interrupt.h"
+#include "bench/process.h"
 #include "bench/provenance.h"
 
 namespace quantbench {
@@ -26,7 +27,7 @@ int run_program(const std::vector<std::string>& words) {
           arguments.command);
   require(arguments.runner.device != "cuda" || torch::cuda::is_available(),
           "Option --device cuda: LibTorch finds no CUDA device here.");
-  torch::set_num_threads(arguments.threads > 0 ? arguments.threads : usable_cpus());
+  prepare_process(arguments.threads > 0 ? arguments.threads : usable_cpus());
   catch_interrupts();
   return command->second(arguments);
 }
