@@ -25,7 +25,7 @@ po::options_description program_options() {
                     "the folder of datasets (default $QUANTBENCH_DATA, else ./data)");
   out.add_options()("device", text(), "cpu or cuda (default cpu)");
   out.add_options()("threads", po::value<int>(), "threads (default: the CPUs that may be used)");
-  out.add_options()("format", text(), "text or json");
+  out.add_options()("format", text(), "text or json; some commands know more");
   out.add_options()("plugin", po::value<Values>(), "a shared library with methods of your own");
   out.add_options()("skip-done", "run: leave out what is in the store with status ok");
   out.add_options()("quiet", "no progress");
@@ -33,6 +33,8 @@ po::options_description program_options() {
                     "time between checkpoints (default 60)");
   out.add_options()("status", text(), "runs: only those of this status");
   out.add_options()("limit", po::value<int64_t>(), "runs: at most so many");
+  out.add_options()("alpha", po::value<double>(),
+                    "compare: level of its tests over seeds (default 0.05)");
   return out;
 }
 
@@ -65,6 +67,12 @@ void load_plugins(const Values& words, Arguments& out) {
 template <typename T, typename Target>
 void take(const po::variables_map& map, const char* key, Target& target) {
   if (map.count(key)) target = map[key].as<T>();
+}
+
+// Every command knows text and JSON.
+void check_format(const Arguments& arguments) {
+  require(arguments.format == "text" || arguments.format == "json",
+          "Option --format takes text or json, not '{}'.", arguments.format);
 }
 
 }  // namespace
@@ -108,11 +116,12 @@ Arguments parse_arguments(const Values& words) {
           out.threads);
   require(out.runner.device == "cpu" || out.runner.device == "cuda",
           "Option --device takes cpu or cuda, not '{}'.", out.runner.device);
-  std::string format = "text";
-  take<std::string>(map, "format", format);
-  require(format == "text" || format == "json", "Option --format takes text or json, not '{}'.",
-          format);
-  out.json = format == "json";
+  take<std::string>(map, "format", out.format);
+  check_format(out);
+  out.json = out.format == "json";
+  take<double>(map, "alpha", out.alpha);
+  require(out.alpha > 0 && out.alpha < 1, "Option --alpha lies between 0 and 1, not at {}.",
+          out.alpha);
   for (const auto& option : keys.options())
     if (map.count(option->long_name()))
       out.recipe[option->long_name()] = map[option->long_name()].as<Values>();
@@ -135,6 +144,8 @@ std::string usage() {
          "  quantbench replay RUN                       run it again and compare\n"
          "  quantbench runs                             the runs in the store\n"
          "  quantbench show RUN                         one run, whole\n"
+         "  quantbench compare A B ...                  runs, methods or recipes head to head;\n"
+         "                                              --key=value narrows methods\n"
          "  quantbench list methods|models|datasets|recipes|keys\n"
          "  quantbench doctor                           what this program finds on this machine\n\n"
       << program_options();

@@ -15,12 +15,14 @@ struct Arguments {
   std::vector<std::string> operands;
   bool help = false;
   bool json = false;
+  std::string format = "text";
   bool skip_done = false;
   int threads = 0;  // 0: as many as CPUs may be used
   std::vector<std::string> plugins;
   RunnerConfig runner;
   RecipeText recipe;
-  RunFilter filter;  // of `runs`
+  RunFilter filter;     // of `runs`
+  double alpha = 0.05;  // of `compare`
 };
 
 // Loads the plug-ins named on the command line first, since they may add keys. Throws Error on an
