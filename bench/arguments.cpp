@@ -1,7 +1,11 @@
 #include "bench/arguments.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <charconv>
+#include <map>
 #include <sstream>
 
 #include "base/error.h"
@@ -35,6 +39,9 @@ po::options_description program_options() {
   out.add_options()("limit", po::value<int64_t>(), "runs: at most so many");
   out.add_options()("alpha", po::value<double>(),
                     "compare: level of its tests over seeds (default 0.05)");
+  out.add_options()("tolerance", po::value<double>(),
+                    "table: points within which an accuracy is reproduced (default 0.5)");
+  out.add_options()("run", "table: run what is missing first");
   return out;
 }
 
@@ -69,10 +76,14 @@ void take(const po::variables_map& map, const char* key, Target& target) {
   if (map.count(key)) target = map[key].as<T>();
 }
 
-// Every command knows text and JSON.
+// Every command knows text and JSON, but for those that say otherwise.
 void check_format(const Arguments& arguments) {
-  require(arguments.format == "text" || arguments.format == "json",
-          "Option --format takes text or json, not '{}'.", arguments.format);
+  static const std::map<std::string, Values> more{
+      {"table", {"text", "markdown", "csv", "json", "latex"}}};
+  const auto found = more.find(arguments.command);
+  const Values known = found == more.end() ? Values{"text", "json"} : found->second;
+  require(std::find(known.begin(), known.end(), arguments.format) != known.end(),
+          "Option --format takes {}, not '{}'.", fmt::join(known, " or "), arguments.format);
 }
 
 }  // namespace
@@ -120,6 +131,9 @@ Arguments parse_arguments(const Values& words) {
   check_format(out);
   out.json = out.format == "json";
   take<double>(map, "alpha", out.alpha);
+  take<double>(map, "tolerance", out.tolerance);
+  out.run_missing = map.count("run") > 0;
+  require(out.tolerance >= 0, "Option --tolerance is a distance in points, not {}.", out.tolerance);
   require(out.alpha > 0 && out.alpha < 1, "Option --alpha lies between 0 and 1, not at {}.",
           out.alpha);
   for (const auto& option : keys.options())
@@ -146,6 +160,7 @@ std::string usage() {
          "  quantbench show RUN                         one run, whole\n"
          "  quantbench compare A B ...                  runs, methods or recipes head to head;\n"
          "                                              --key=value narrows methods\n"
+         "  quantbench table [PAPER [TABLE]]            a paper's figures beside ours\n"
          "  quantbench list methods|models|datasets|recipes|keys\n"
          "  quantbench doctor                           what this program finds on this machine\n\n"
       << program_options();

@@ -12,6 +12,7 @@ int replay_command(const Arguments& arguments);
 int runs_command(const Arguments& arguments);
 int show_command(const Arguments& arguments);
 int compare_command(const Arguments& arguments);
+int table_command(const Arguments& arguments);
 int doctor_command(const Arguments& arguments);
 
 // The store of a command that only reads: it is not made when it is not there.

@@ -53,6 +53,9 @@ TEST_F(Reports, BadInputEndsInOneSentence) {
       {"compare uniform hawq --model=vgg7", "no run of method uniform"},
       {"compare uniform hawq --alpha=2", "--alpha"},
       {"compare 1 2 --format=latex", "--format"},
+      {"table no_such_paper", "known are: alq"},
+      {"table hawq 77", "has no table '77'"},
+      {"table hawq --format=pdf", "latex"},
   };
   for (const auto& [words, expected] : mistakes) {
     const Answer answer = ask(words);
@@ -73,6 +76,16 @@ TEST_F(Reports, CompareSaysBetterAndInJsonToo) {
   const Json task = Json::parse(json.out).at(0);
   EXPECT_EQ(task.at("pairs").at(0).at("verdict"), "too few seeds");
   EXPECT_EQ(task.at("pairs").at(0).at("seeds_needed"), 6);
+}
+
+TEST_F(Reports, TableNeedsNoStoreAndMakesNone) {
+  const Answer list = ask("table --data /no/such/folder"),
+               table = ask("table bsq --format json --data /no/such/folder");
+
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_THAT(list.out, HasSubstr("hawq_v2"));
+  EXPECT_EQ(Json::parse(table.out).at(0).at("verdict"), "data not here");
+  EXPECT_FALSE(std::filesystem::exists(path()));
 }
 
 }  // namespace
