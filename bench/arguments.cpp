@@ -41,6 +41,8 @@ po::options_description program_options() {
                     "compare: level of its tests over seeds (default 0.05)");
   out.add_options()("tolerance", po::value<double>(),
                     "table: points within which an accuracy is reproduced (default 0.5)");
+  out.add_options()("out", text(), "export: the file or folder to write; leaderboard: the folder");
+  out.add_options()("since", text(), "history: of runs that started then or later (ISO 8601, UTC)");
   out.add_options()("run", "table: run what is missing first");
   return out;
 }
@@ -79,7 +81,9 @@ void take(const po::variables_map& map, const char* key, Target& target) {
 // Every command knows text and JSON, but for those that say otherwise.
 void check_format(const Arguments& arguments) {
   static const std::map<std::string, Values> more{
-      {"table", {"text", "markdown", "csv", "json", "latex"}}};
+      {"table", {"text", "markdown", "csv", "json", "latex"}},
+      {"history", {"text", "markdown", "json"}},
+      {"export", {"csv", "json", "mlflow"}}};
   const auto found = more.find(arguments.command);
   const Values known = found == more.end() ? Values{"text", "json"} : found->second;
   require(std::find(known.begin(), known.end(), arguments.format) != known.end(),
@@ -127,11 +131,14 @@ Arguments parse_arguments(const Values& words) {
           out.threads);
   require(out.runner.device == "cpu" || out.runner.device == "cuda",
           "Option --device takes cpu or cuda, not '{}'.", out.runner.device);
+  out.format = out.command == "export" ? "csv" : "text";
   take<std::string>(map, "format", out.format);
   check_format(out);
   out.json = out.format == "json";
   take<double>(map, "alpha", out.alpha);
   take<double>(map, "tolerance", out.tolerance);
+  take<std::string>(map, "out", out.out);
+  take<std::string>(map, "since", out.since);
   out.run_missing = map.count("run") > 0;
   require(out.tolerance >= 0, "Option --tolerance is a distance in points, not {}.", out.tolerance);
   require(out.alpha > 0 && out.alpha < 1, "Option --alpha lies between 0 and 1, not at {}.",
@@ -161,6 +168,10 @@ std::string usage() {
          "  quantbench compare A B ...                  runs, methods or recipes head to head;\n"
          "                                              --key=value narrows methods\n"
          "  quantbench table [PAPER [TABLE]]            a paper's figures beside ours\n"
+         "  quantbench history                          what changed since the runs before; exit\n"
+         "                                              code 1 when something regressed\n"
+         "  quantbench merge STORE ...                  bring other stores' runs into --store\n"
+         "  quantbench export                           runs as csv, json or mlflow\n"
          "  quantbench list methods|models|datasets|recipes|keys\n"
          "  quantbench doctor                           what this program finds on this machine\n\n"
       << program_options();

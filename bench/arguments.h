@@ -21,10 +21,12 @@ struct Arguments {
   std::vector<std::string> plugins;
   RunnerConfig runner;
   RecipeText recipe;
-  RunFilter filter;          // of `runs`
-  double alpha = 0.05;       // of `compare`
-  double tolerance = 0.5;    // of `table`, in points
-  bool run_missing = false;  // `table`: run what is missing
+  RunFilter filter;           // of `runs`
+  double alpha = 0.05;        // of `compare`
+  double tolerance = 0.5;     // of `table`, in points
+  std::filesystem::path out;  // of `export` and `leaderboard`
+  std::string since;          // of `history`
+  bool run_missing = false;   // `table`: run what is missing
 };
 
 // Loads the plug-ins named on the command line first, since they may add keys. Throws Error on an

@@ -12,6 +12,9 @@ int replay_command(const Arguments& arguments);
 int runs_command(const Arguments& arguments);
 int show_command(const Arguments& arguments);
 int compare_command(const Arguments& arguments);
+int export_command(const Arguments& arguments);
+int merge_command(const Arguments& arguments);
+int history_command(const Arguments& arguments);
 int table_command(const Arguments& arguments);
 int doctor_command(const Arguments& arguments);
 

@@ -22,10 +22,9 @@ class Reports : public StoreTest {
  protected:
   Answer ask(const std::string& words, const std::string& before = "") const {
     const std::string out = path("out").string(), err = path("err").string();
-    const int status =
-        std::system((before + std::string(QUANTBENCH_PROGRAM) + " " + words +
-                     " --threads 1 --store " + path().string() + " >" + out + " 2>" + err)
-                        .c_str());
+    std::string line = before + QUANTBENCH_PROGRAM + " " + words + " --threads 1";
+    if (words.find("--store") == std::string::npos) line += " --store " + path().string();
+    const int status = std::system((line + " >" + out + " 2>" + err).c_str());
     return {WEXITSTATUS(status), read_file(out), read_file(err)};
   }
 
@@ -53,6 +52,12 @@ TEST_F(Reports, BadInputEndsInOneSentence) {
       {"compare uniform hawq --model=vgg7", "no run of method uniform"},
       {"compare uniform hawq --alpha=2", "--alpha"},
       {"compare 1 2 --format=latex", "--format"},
+      {"merge", "takes the stores"},
+      {"merge /no/such.db", "There is no shard"},
+      {"export --format=xml", "mlflow"},
+      {"export --format=mlflow", "--out"},
+      {"export --out=/no/such/folder/runs.csv", "/no/such/folder"},
+      {"history --format=csv", "markdown"},
       {"table no_such_paper", "known are: alq"},
       {"table hawq 77", "has no table '77'"},
       {"table hawq --format=pdf", "latex"},
@@ -86,6 +91,33 @@ TEST_F(Reports, TableNeedsNoStoreAndMakesNone) {
   EXPECT_THAT(list.out, HasSubstr("hawq_v2"));
   EXPECT_EQ(Json::parse(table.out).at(0).at("verdict"), "data not here");
   EXPECT_FALSE(std::filesystem::exists(path()));
+}
+
+TEST_F(Reports, MergingTwiceChangesNothing) {
+  fill(2);
+  const std::string other = path("other.db").string();
+
+  const Answer first = ask("merge " + path().string() + " --store " + other),
+               again = ask("merge " + path().string() + " --store " + other);
+
+  EXPECT_THAT(first.out + first.err, HasSubstr("4 run(s) added"));
+  EXPECT_THAT(again.out + again.err, HasSubstr("0 run(s) added, 0 updated, 4 known"));
+}
+
+TEST_F(Reports, HistorySaysByItsExitCodeWhetherAnythingRegressed) {
+  fill(1);
+  EXPECT_EQ(ask("history").code, 0);
+  SomeRun worse;
+  worse.top1 = 0.4;
+  {
+    Store store(path());
+    add_run(store, worse);
+  }
+
+  const Answer answer = ask("history --format markdown");
+
+  EXPECT_EQ(answer.code, 1);
+  EXPECT_THAT(answer.out, HasSubstr("## 1 regressed"));
 }
 
 }  // namespace
