@@ -42,6 +42,8 @@ po::options_description program_options() {
   out.add_options()("tolerance", po::value<double>(),
                     "table: points within which an accuracy is reproduced (default 0.5)");
   out.add_options()("out", text(), "export: the file or folder to write; leaderboard: the folder");
+  out.add_options()("details", po::value<int64_t>(),
+                    "leaderboard: runs with layers, curves and recipe (default 200)");
   out.add_options()("since", text(), "history: of runs that started then or later (ISO 8601, UTC)");
   out.add_options()("run", "table: run what is missing first");
   return out;
@@ -139,6 +141,8 @@ Arguments parse_arguments(const Values& words) {
   take<double>(map, "tolerance", out.tolerance);
   take<std::string>(map, "out", out.out);
   take<std::string>(map, "since", out.since);
+  take<int64_t>(map, "details", out.details);
+  require(out.details >= 0, "Option --details is a number of runs, not {}.", out.details);
   out.run_missing = map.count("run") > 0;
   require(out.tolerance >= 0, "Option --tolerance is a distance in points, not {}.", out.tolerance);
   require(out.alpha > 0 && out.alpha < 1, "Option --alpha lies between 0 and 1, not at {}.",
@@ -168,6 +172,7 @@ std::string usage() {
          "  quantbench compare A B ...                  runs, methods or recipes head to head;\n"
          "                                              --key=value narrows methods\n"
          "  quantbench table [PAPER [TABLE]]            a paper's figures beside ours\n"
+         "  quantbench leaderboard --out FOLDER         one HTML page of all runs\n"
          "  quantbench history                          what changed since the runs before; exit\n"
          "                                              code 1 when something regressed\n"
          "  quantbench merge STORE ...                  bring other stores' runs into --store\n"

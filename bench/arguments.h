@@ -26,6 +26,7 @@ struct Arguments {
   double tolerance = 0.5;     // of `table`, in points
   std::filesystem::path out;  // of `export` and `leaderboard`
   std::string since;          // of `history`
+  int64_t details = 200;      // of `leaderboard`
   bool run_missing = false;   // `table`: run what is missing
 };
 

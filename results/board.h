@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "results/contract.h"
@@ -15,7 +16,8 @@ namespace quantbench {
 
 struct BoardRow {
   int64_t id = 0;
-  std::string status, method, model, dataset, started;
+  std::string status, method, model, dataset;
+  int64_t started = -1;  // seconds since 1970; -1: unknown
   int64_t method_version = 0, repetition = 0, seed = 0;
   int64_t configuration = 0, contract = 0;  // contract 0: the run has no result
   std::optional<double> top1_fp32, top1_simulated, top1_shipped, size_bytes, weight_bits,
@@ -36,5 +38,8 @@ struct Board {
 };
 
 Board read_board(const Store& store);
+
+// Seconds since 1970 of "2026-01-31" or "2026-01-31T03:00:00Z"; -1 when it is neither.
+int64_t seconds_of(std::string_view iso);
 
 }  // namespace quantbench

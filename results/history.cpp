@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <utility>
+#include <tuple>
 
 #include "base/error.h"
 #include "results/text.h"
@@ -87,6 +86,16 @@ void judge(const Board& board, const BoardRow& before, const BoardRow& now,
   one.latency();
 }
 
+Change first_run(const Board& board, const BoardRow& row) {
+  Change out;
+  out.run = row.id;
+  out.what = name_of(board, row);
+  const auto top1 = row.top1();
+  out.sentence = fmt::format("Its first run: {}{}.", row.status,
+                             top1 ? fmt::format(", top-1 {:.2f} %", 100 * *top1) : "");
+  return out;
+}
+
 std::string markdown(const std::string& text) {
   std::string out;
   for (char c : text) {
@@ -118,36 +127,32 @@ std::string markdown_changes(const std::vector<Change>& changes) {
 
 }  // namespace
 
-std::vector<Change> changes(const Board& board, const std::string& since) {
-  // The newest run of each recipe and seed, and the last one before it that came to a result.
-  struct Latest {
-    const BoardRow *now = nullptr, *before = nullptr;
-  };
-  std::map<std::pair<int64_t, int64_t>, Latest> latest;
-  std::vector<const BoardRow*> in_time;
+std::vector<Change> changes(const Board& board, const std::string& since, bool with_new) {
+  const int64_t from = since.empty() ? -1 : seconds_of(since);
+  require(
+      since.empty() || from >= 0,
+      "Option --since takes a day or time such as 2026-01-31 or 2026-01-31T03:00:00Z, not '{}'.",
+      since);
+  // Newest first within a recipe and seed, so that each begins with its newest run.
+  std::vector<const BoardRow*> order;
+  order.reserve(board.rows.size());
   for (const BoardRow& row : board.rows)
-    if (row.status != "running" && row.status != "interrupted") in_time.push_back(&row);
-  std::stable_sort(in_time.begin(), in_time.end(),
-                   [](const BoardRow* a, const BoardRow* b) { return a->started < b->started; });
-  for (const BoardRow* row : in_time) {
-    Latest& entry = latest[{row->configuration, row->seed}];
-    if (entry.now != nullptr && has_result(*entry.now)) entry.before = entry.now;
-    entry.now = row;
-  }
+    if (row.status != "running" && row.status != "interrupted") order.push_back(&row);
+  std::sort(order.begin(), order.end(), [](const BoardRow* a, const BoardRow* b) {
+    return std::tie(a->configuration, a->seed, b->started, b->id) <
+           std::tie(b->configuration, b->seed, a->started, a->id);
+  });
   std::vector<Change> out;
-  for (const auto& [key, entry] : latest) {
-    if (entry.now->started < since) continue;
-    if (entry.before != nullptr) {
-      judge(board, *entry.before, *entry.now, out);
-      continue;
-    }
-    Change change;
-    change.run = entry.now->id;
-    change.what = name_of(board, *entry.now);
-    const auto top1 = entry.now->top1();
-    change.sentence = fmt::format("Its first run: {}{}.", entry.now->status,
-                                  top1 ? fmt::format(", top-1 {:.2f} %", 100 * *top1) : "");
-    out.push_back(std::move(change));
+  for (auto now = order.begin(); now != order.end();) {
+    const auto end = std::find_if(now, order.end(), [&](const BoardRow* row) {
+      return row->configuration != (*now)->configuration || row->seed != (*now)->seed;
+    });
+    const auto before =
+        std::find_if(now + 1, end, [](const BoardRow* row) { return has_result(*row); });
+    if ((*now)->started >= from && before != end) judge(board, **before, **now, out);
+    if ((*now)->started >= from && before == end && with_new)
+      out.push_back(first_run(board, **now));
+    now = end;
   }
   return out;
 }

@@ -23,7 +23,8 @@ struct Change {
 // - top-1 lower by more than two standard errors of the difference of two shares,
 // - a package more than 1 % larger,
 // - a latency of the same kind more than 10 % up whose interval lies wholly above the old one.
-std::vector<Change> changes(const Board& board, const std::string& since = "");
+std::vector<Change> changes(const Board& board, const std::string& since = "",
+                            bool with_new = true);
 
 // "text", "markdown" (a short summary of a night) or "json". Throws Error on another format.
 std::string render_changes(const std::vector<Change>& changes, const std::string& format);

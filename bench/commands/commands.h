@@ -15,6 +15,7 @@ int compare_command(const Arguments& arguments);
 int export_command(const Arguments& arguments);
 int merge_command(const Arguments& arguments);
 int history_command(const Arguments& arguments);
+int leaderboard_command(const Arguments& arguments);
 int table_command(const Arguments& arguments);
 int doctor_command(const Arguments& arguments);
 

@@ -113,6 +113,7 @@ TEST_F(History, OnlyWhatStartedSinceThenCounts) {
 
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].kind, Change::Kind::New);
+  EXPECT_THAT(sentence_of([&] { found("yesterday"); }), HasSubstr("2026-01-31"));
 }
 
 TEST_F(History, MarkdownIsEscapedAndCounted) {
