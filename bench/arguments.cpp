@@ -1,7 +1,11 @@
 #include "bench/arguments.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <charconv>
+#include <map>
 #include <sstream>
 
 #include "base/error.h"
@@ -25,7 +29,7 @@ po::options_description program_options() {
                     "the folder of datasets (default $QUANTBENCH_DATA, else ./data)");
   out.add_options()("device", text(), "cpu or cuda (default cpu)");
   out.add_options()("threads", po::value<int>(), "threads (default: the CPUs that may be used)");
-  out.add_options()("format", text(), "text or json");
+  out.add_options()("format", text(), "text or json; some commands know more");
   out.add_options()("plugin", po::value<Values>(), "a shared library with methods of your own");
   out.add_options()("allocation", text(),
                     "run: a file with the bits of each site, for the recipe's method");
@@ -35,6 +39,15 @@ po::options_description program_options() {
                     "time between checkpoints (default 60)");
   out.add_options()("status", text(), "runs: only those of this status");
   out.add_options()("limit", po::value<int64_t>(), "runs: at most so many");
+  out.add_options()("alpha", po::value<double>(),
+                    "compare: level of its tests over seeds (default 0.05)");
+  out.add_options()("tolerance", po::value<double>(),
+                    "table: points within which an accuracy is reproduced (default 0.5)");
+  out.add_options()("out", text(), "export: the file or folder to write; leaderboard: the folder");
+  out.add_options()("details", po::value<int64_t>(),
+                    "leaderboard: runs with layers, curves and recipe (default 200)");
+  out.add_options()("since", text(), "history: of runs that started then or later (ISO 8601, UTC)");
+  out.add_options()("run", "table: run what is missing first");
   return out;
 }
 
@@ -67,6 +80,18 @@ void load_plugins(const Values& words, Arguments& out) {
 template <typename T, typename Target>
 void take(const po::variables_map& map, const char* key, Target& target) {
   if (map.count(key)) target = map[key].as<T>();
+}
+
+// Every command knows text and JSON, but for those that say otherwise.
+void check_format(const Arguments& arguments) {
+  static const std::map<std::string, Values> more{
+      {"table", {"text", "markdown", "csv", "json", "latex"}},
+      {"history", {"text", "markdown", "json"}},
+      {"export", {"csv", "json", "mlflow"}}};
+  const auto found = more.find(arguments.command);
+  const Values known = found == more.end() ? Values{"text", "json"} : found->second;
+  require(std::find(known.begin(), known.end(), arguments.format) != known.end(),
+          "Option --format takes {}, not '{}'.", fmt::join(known, " or "), arguments.format);
 }
 
 }  // namespace
@@ -111,11 +136,20 @@ Arguments parse_arguments(const Values& words) {
           out.threads);
   require(out.runner.device == "cpu" || out.runner.device == "cuda",
           "Option --device takes cpu or cuda, not '{}'.", out.runner.device);
-  std::string format = "text";
-  take<std::string>(map, "format", format);
-  require(format == "text" || format == "json", "Option --format takes text or json, not '{}'.",
-          format);
-  out.json = format == "json";
+  out.format = out.command == "export" ? "csv" : "text";
+  take<std::string>(map, "format", out.format);
+  check_format(out);
+  out.json = out.format == "json";
+  take<double>(map, "alpha", out.alpha);
+  take<double>(map, "tolerance", out.tolerance);
+  take<std::string>(map, "out", out.out);
+  take<std::string>(map, "since", out.since);
+  take<int64_t>(map, "details", out.details);
+  require(out.details >= 0, "Option --details is a number of runs, not {}.", out.details);
+  out.run_missing = map.count("run") > 0;
+  require(out.tolerance >= 0, "Option --tolerance is a distance in points, not {}.", out.tolerance);
+  require(out.alpha > 0 && out.alpha < 1, "Option --alpha lies between 0 and 1, not at {}.",
+          out.alpha);
   for (const auto& option : keys.options())
     if (map.count(option->long_name()))
       out.recipe[option->long_name()] = map[option->long_name()].as<Values>();
@@ -138,6 +172,14 @@ std::string usage() {
          "  quantbench replay RUN                       run it again and compare\n"
          "  quantbench runs                             the runs in the store\n"
          "  quantbench show RUN                         one run, whole\n"
+         "  quantbench compare A B ...                  runs, methods or recipes head to head;\n"
+         "                                              --key=value narrows methods\n"
+         "  quantbench table [PAPER [TABLE]]            a paper's figures beside ours\n"
+         "  quantbench leaderboard --out FOLDER         one HTML page of all runs\n"
+         "  quantbench history                          what changed since the runs before; exit\n"
+         "                                              code 1 when something regressed\n"
+         "  quantbench merge STORE ...                  bring other stores' runs into --store\n"
+         "  quantbench export                           runs as csv, json or mlflow\n"
          "  quantbench list methods|models|datasets|recipes|keys\n"
          "  quantbench doctor                           what this program finds on this machine\n\n"
       << program_options();

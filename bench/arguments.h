@@ -15,13 +15,20 @@ struct Arguments {
   std::vector<std::string> operands;
   bool help = false;
   bool json = false;
+  std::string format = "text";
   bool skip_done = false;
   int threads = 0;  // 0: as many as CPUs may be used
   std::vector<std::string> plugins;
   std::string allocation;  // of `run`
   RunnerConfig runner;
   RecipeText recipe;
-  RunFilter filter;  // of `runs`
+  RunFilter filter;           // of `runs`
+  double alpha = 0.05;        // of `compare`
+  double tolerance = 0.5;     // of `table`, in points
+  std::filesystem::path out;  // of `export` and `leaderboard`
+  std::string since;          // of `history`
+  int64_t details = 200;      // of `leaderboard`
+  bool run_missing = false;   // `table`: run what is missing
 };
 
 // Loads the plug-ins named on the command line first, since they may add keys. Throws Error on an

@@ -1,5 +1,7 @@
 #include "results/schema.h"
 
+#include "results/contract_rows.h"
+
 namespace quantbench {
 namespace {
 
@@ -137,6 +139,34 @@ CREATE TABLE artefacts (
 ) STRICT;
 )sql";
 
+// What reports group and compare by: see results/contract.h. A configuration is a recipe without
+// its seed; a uid tells a run from every other, so that stores can be merged.
+const char* const kVersion2 = R"sql(
+CREATE TABLE configurations (
+  id INTEGER PRIMARY KEY,
+  sha256 TEXT NOT NULL UNIQUE,
+  settings TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE contracts (
+  id INTEGER PRIMARY KEY,
+  sha256 TEXT NOT NULL UNIQUE,
+  baseline TEXT NOT NULL,
+  float_layers TEXT NOT NULL,
+  eight_bit_layers TEXT NOT NULL,
+  activation_bits TEXT NOT NULL,
+  calibration_hash TEXT NOT NULL,
+  preprocessing_hash TEXT NOT NULL,
+  training_budget TEXT NOT NULL
+) STRICT;
+
+ALTER TABLE runs ADD COLUMN uid TEXT;
+ALTER TABLE runs ADD COLUMN configuration INTEGER REFERENCES configurations (id);
+ALTER TABLE results ADD COLUMN contract INTEGER REFERENCES contracts (id);
+CREATE UNIQUE INDEX runs_uid ON runs (uid);
+CREATE INDEX runs_configuration ON runs (configuration);
+)sql";
+
 // The version of a store, 0 for an empty file. Throws Error when it is somebody else's, or newer.
 int64_t version_of(const Connection& database, int64_t known) {
   // One statement, so that a store which another process makes meanwhile is seen whole or not at
@@ -159,12 +189,12 @@ int64_t version_of(const Connection& database, int64_t known) {
 
 }  // namespace
 
-const std::vector<std::string>& migrations() {
-  static const std::vector<std::string> steps = {kVersion1};
+const std::vector<Migration>& migrations() {
+  static const std::vector<Migration> steps = {{kVersion1}, {kVersion2, fill_version2}};
   return steps;
 }
 
-void upgrade(Connection& database, const std::vector<std::string>& steps) {
+void upgrade(Connection& database, const std::vector<Migration>& steps) {
   const auto wanted = static_cast<int64_t>(steps.size());
   const bool complete = version_of(database, wanted) == wanted;
   if (!database.read_only()) {
@@ -179,7 +209,9 @@ void upgrade(Connection& database, const std::vector<std::string>& steps) {
   Transaction transaction(database);
   // Another process may have been here between the check and the lock.
   for (int64_t version = version_of(database, wanted); version < wanted; ++version) {
-    database.execute(steps[static_cast<size_t>(version)]);
+    const Migration& step = steps[static_cast<size_t>(version)];
+    database.execute(step.sql);
+    if (step.fill != nullptr) step.fill(database);
   }
   database.execute(
       fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, wanted));

@@ -12,13 +12,19 @@ namespace quantbench {
 // PRAGMA application_id of every store: "QBnc".
 constexpr int64_t kApplicationId = 0x51426E63;
 
+// A step from one version to the next: statements, then what takes more than SQL.
+struct Migration {
+  std::string sql;
+  void (*fill)(Connection&) = nullptr;
+};
+
 // The i-th migration leads from version i to version i + 1; version 0 is an empty file. A migration
 // that has been released is never changed: a new one is appended.
-const std::vector<std::string>& migrations();
+const std::vector<Migration>& migrations();
 
 // Puts the database into the right journal mode, and its schema to version steps.size() in one
 // transaction; nothing is written when all that is so already. Throws Error, leaving the file as it
 // was, when it is another program's database, of a newer version, or older and read-only.
-void upgrade(Connection& database, const std::vector<std::string>& steps = migrations());
+void upgrade(Connection& database, const std::vector<Migration>& steps = migrations());
 
 }  // namespace quantbench

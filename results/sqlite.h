@@ -43,6 +43,7 @@ class Statement {
   int64_t integer();
   double real();
   std::string text();
+  std::string_view text_view();  // until the next step
   std::string blob() { return text(); }
   std::optional<int64_t> maybe_integer();
   std::optional<double> maybe_real();

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/sha256.h"
+#include "results/contract_rows.h"
 #include "results/schema.h"
 #include "results/store_database.h"
 
@@ -27,14 +28,6 @@ std::string now() {
 // Bytes that are not UTF-8 (a compiler's or a CPU's own words) must not stop a run from being kept.
 std::string to_text(const nlohmann::json& json) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-// The id of the row of `table` with this digest, if there is one.
-std::optional<int64_t> row_with(const Connection& connection, const std::string& table,
-                                const std::string& digest) {
-  Statement query = connection.prepare("SELECT id FROM " + table + " WHERE sha256 = ?");
-  if (!query.bind(digest).step()) return std::nullopt;
-  return query.integer();
 }
 
 int64_t recipe_id(const Connection& connection, const std::string& recipe) {
@@ -110,6 +103,8 @@ Store::~Store() = default;
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 
+const Connection& Store::connection() const { return database_->connection; }
+
 int Store::schema_version() { return static_cast<int>(migrations().size()); }
 
 std::string Store::sqlite_version() { return Connection::sqlite_version(); }
@@ -122,14 +117,16 @@ RunRecord Store::begin(RunRecord run) {
   run.reason.clear();
   run.started = now();
   run.finished.clear();
+  run.uid = new_uid();
   connection.insert("runs",
-                    "identity, repetition, status, method, method_version, model, dataset, "
-                    "dataset_fingerprint, preprocessing, seed, recipe, provenance, started, folder",
-                    run.identity, run.repetition, name_of(run.status), run.method,
-                    run.method_version, run.model, run.dataset, run.dataset_fingerprint,
-                    run.preprocessing, static_cast<int64_t>(run.seed),
-                    recipe_id(connection, run.recipe), provenance_id(connection, run.provenance),
-                    run.started, run.folder);
+                    "uid, configuration, identity, repetition, status, method, method_version, "
+                    "model, dataset, dataset_fingerprint, preprocessing, seed, recipe, provenance, "
+                    "started, folder",
+                    run.uid, configuration_id(connection, run.recipe, run.method), run.identity,
+                    run.repetition, name_of(run.status), run.method, run.method_version, run.model,
+                    run.dataset, run.dataset_fingerprint, run.preprocessing,
+                    static_cast<int64_t>(run.seed), recipe_id(connection, run.recipe),
+                    provenance_id(connection, run.provenance), run.started, run.folder);
   run.id = connection.last_id();
   transaction.commit();
   return run;
@@ -174,6 +171,7 @@ void Store::finish(int64_t run, RunStatus status, const std::string& reason,
                       row.name, row.kind, row.bits, row.elements, row.macs, row.levels,
                       row.encoding);
   }
+  add_contract(connection, run);
   for (const LatencyRow& row : latencies) {
     connection.insert(
         "latencies",

@@ -29,6 +29,7 @@ const char* name_of(RunStatus status);  // "running", "ok", "mistrusted", "faile
 // What a run is, before it starts.
 struct RunRecord {
   int64_t id = 0;
+  std::string uid;       // this run among those of all stores; set by the store
   std::string identity;  // SHA-256 of canonical recipe, dataset fingerprint and seed
   int repetition = 0;    // 0, 1, ... of this identity; set by the store
   std::string recipe;    // canonical text
@@ -89,6 +90,8 @@ struct PredictionRow {
   std::vector<int32_t> sample, predicted, target;  // sample: position in the test split
 };
 
+class Connection;
+
 struct RunFilter {
   std::string method, model, dataset, status;  // empty: any
   int64_t limit = 0;                           // newest first; 0: all
@@ -135,6 +138,9 @@ class Store {
   std::vector<LatencyRow> latencies(int64_t run) const;
   std::vector<PredictionRow> predictions(int64_t run) const;
   std::map<std::string, std::string> artefacts(int64_t run) const;
+
+  // For the reports in results/, which scan more rows than a RunRecord each would be good for.
+  const Connection& connection() const;
 
  private:
   struct Database;

@@ -7,7 +7,7 @@ namespace {
 
 // The columns in the order in which read_run() and read_provenance() take them.
 constexpr const char* kSelectRuns =
-    "SELECT r.id, r.identity, r.repetition, c.text, r.method, r.method_version, r.model, "
+    "SELECT r.id, r.uid, r.identity, r.repetition, c.text, r.method, r.method_version, r.model, "
     "r.dataset, "
     "r.dataset_fingerprint, r.preprocessing, r.seed, r.folder, r.status, r.reason, r.started, "
     "r.finished, p.source_revision, p.source_dirty, p.compiler, p.compiler_flags, p.build_type, "
@@ -45,6 +45,7 @@ Provenance read_provenance(Statement& row) {
 RunRecord read_run(Statement& row) {
   RunRecord r;
   r.id = row.integer();
+  r.uid = row.text();
   r.identity = row.text();
   r.repetition = static_cast<int>(row.integer());
   r.recipe = row.text();

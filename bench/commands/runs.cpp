@@ -16,15 +16,14 @@ std::string number(const std::optional<T>& value, const char* format = "{}") {
   return value ? fmt::format(fmt::runtime(format), *value) : "-";
 }
 
-// The store of a command that only reads: it is not made when it is not there.
+}  // namespace
+
 Store existing_store(const Arguments& arguments) {
   require(std::filesystem::exists(arguments.runner.store),
           "There is no results database {} yet; 'quantbench run' makes one, --store names another.",
           arguments.runner.store.string());
   return Store(arguments.runner.store, Store::Access::Read);
 }
-
-}  // namespace
 
 int runs_command(const Arguments& arguments) {
   const Store store = existing_store(arguments);

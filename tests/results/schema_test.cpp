@@ -10,8 +10,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const std::vector<std::string> kOneStep = {"CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (7)"};
-const std::vector<std::string> kTwoSteps = {kOneStep[0], "ALTER TABLE a ADD COLUMN y TEXT"};
+const std::vector<Migration> kOneStep = {{"CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (7)"}};
+const std::vector<Migration> kTwoSteps = {kOneStep[0], {"ALTER TABLE a ADD COLUMN y TEXT"}};
 
 TEST_F(StoreTest, EmptyFileBecomesAStore) {
   Connection database(path(), Connection::Access::Write);
@@ -47,7 +47,7 @@ TEST_F(StoreTest, FailedMigrationLeavesTheOldSchema) {
   upgrade(database, kOneStep);
 
   EXPECT_THROW(
-      upgrade(database, {kOneStep[0], "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1)"}),
+      upgrade(database, {kOneStep[0], {"CREATE TABLE b (x); INSERT INTO nowhere VALUES (1)"}}),
       Error);
 
   EXPECT_EQ(database.integer("PRAGMA user_version"), 1);

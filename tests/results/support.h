@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <string>
 
+#include "base/error.h"
+#include "results/sqlite.h"
 #include "results/store.h"
 
 namespace quantbench {

@@ -1,0 +1,50 @@
+// The commands that move whole stores about: export, merge, history.
+#include "base/error.h"
+#include "base/file.h"
+#include "bench/commands/commands.h"
+#include "results/export.h"
+#include "results/history.h"
+#include "results/merge.h"
+
+namespace quantbench {
+
+int export_command(const Arguments& arguments) {
+  require(arguments.operands.empty(), "'quantbench export' takes no operand, but --out=PATH.");
+  const Store store = existing_store(arguments);
+  if (arguments.format == "mlflow") {
+    require(!arguments.out.empty(),
+            "'quantbench export --format mlflow' needs --out=FOLDER for its files.");
+    export_mlflow(store, arguments.filter, arguments.out);
+    return 0;
+  }
+  const std::string text = arguments.format == "csv" ? export_csv(store, arguments.filter)
+                                                     : export_json(store, arguments.filter);
+  if (arguments.out.empty())
+    fmt::print("{}", text);
+  else
+    write_atomically(arguments.out, text);
+  return 0;
+}
+
+int merge_command(const Arguments& arguments) {
+  require(!arguments.operands.empty(),
+          "'quantbench merge' takes the stores to bring into --store, one or more.");
+  const auto folder = arguments.runner.store.parent_path();
+  std::error_code code;
+  if (!folder.empty()) std::filesystem::create_directories(folder, code);
+  Store into(arguments.runner.store);
+  for (const std::string& shard : arguments.operands) {
+    const Merged m = merge(into, shard);
+    fmt::print("{}: {} run(s) added, {} updated, {} known\n", shard, m.added, m.updated, m.known);
+  }
+  return 0;
+}
+
+int history_command(const Arguments& arguments) {
+  require(arguments.operands.empty(), "'quantbench history' takes no operand, but --since=TIME.");
+  const auto found = changes(read_board(existing_store(arguments)), arguments.since);
+  fmt::print("{}", render_changes(found, arguments.format));
+  return any_regressed(found) ? 1 : 0;
+}
+
+}  // namespace quantbench

@@ -1,0 +1,111 @@
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "base/error.h"
+#include "bench/commands/commands.h"
+#include "bench/interrupt.h"
+#include "datasets/dataset.h"
+#include "results/contract_rows.h"
+#include "results/sqlite.h"
+#include "results/tables/reproduction.h"
+
+namespace quantbench {
+namespace {
+
+// "cifar10" of "CIFAR-10".
+std::string plain(const std::string& name) {
+  std::string out;
+  for (unsigned char c : name)
+    if (std::isalnum(c)) out += static_cast<char>(std::tolower(c));
+  return out;
+}
+
+// The recipes that reproduce a row; none while the recipe that the row names is not built in.
+std::vector<Recipe> recipes_of(const std::string& name,
+                               const std::map<std::string, std::string>& keys) {
+  if (embedded_recipes().count(name) == 0) return {};
+  RecipeText over;
+  for (const auto& [key, value] : keys) over[key] = {value};
+  return expand(merge(load_recipe(name), over));
+}
+
+bool has_data(const Arguments& arguments, const std::string& name) {
+  for (const std::string& known : datasets().names()) {
+    if (plain(known) != plain(name)) continue;
+    const DatasetEntry& entry = datasets().get(known);
+    return !entry.missing || entry.missing(data_root(arguments.runner.data)).empty();
+  }
+  return false;
+}
+
+TableContext context_of(const Arguments& arguments) {
+  TableContext context;
+  context.configurations = [](const std::string& name,
+                              const std::map<std::string, std::string>& keys) {
+    std::set<std::string> out;
+    for (const Recipe& recipe : recipes_of(name, keys))
+      out.insert(configuration_digest(recipe.canonical()));
+    return std::vector<std::string>(out.begin(), out.end());
+  };
+  context.has_data = [&arguments](const std::string& name) { return has_data(arguments, name); };
+  context.tolerance = arguments.tolerance;
+  return context;
+}
+
+bool is_done(const Store& store, const Recipe& recipe) {
+  Statement query = store.connection().prepare(
+      "SELECT 1 FROM runs r JOIN configurations c ON c.id = r.configuration "
+      "WHERE c.sha256 = ? AND r.seed = ? AND r.status = 'ok'");
+  query.bind(configuration_digest(recipe.canonical()), static_cast<int64_t>(recipe.seed));
+  return query.step();
+}
+
+// Runs the rows' recipes that have no result yet; a run that fails does not stop the others.
+void run_missing(const Arguments& arguments, const std::vector<PaperRow>& rows) {
+  Runner runner(arguments.runner);
+  std::set<std::string> seen;
+  for (const PaperRow& row : rows)
+    for (const Recipe& recipe : recipes_of(row.recipe, row.keys)) {
+      if (!seen.insert(recipe.canonical()).second || is_done(runner.store(), recipe)) continue;
+      if (!has_data(arguments, recipe.dataset)) continue;
+      try {
+        const RunRecord run = runner.run(recipe);
+        if (run.status != RunStatus::Ok)
+          fmt::print(stderr, "quantbench: run {} of {}: {}: {}\n", run.id, row.recipe,
+                     name_of(run.status), run.reason);
+      } catch (const Error& problem) {
+        fmt::print(stderr, "quantbench: {}: {}\n", row.recipe, problem.what());
+      }
+      if (interrupt_requested()) fail("Stopped; what was finished is kept.");
+    }
+}
+
+}  // namespace
+
+int table_command(const Arguments& arguments) {
+  require(arguments.operands.size() <= 2,
+          "'quantbench table' takes a paper and one of its tables; without any it lists papers.");
+  const bool all = arguments.operands.empty();
+  require(!all || arguments.format == "text",
+          "'quantbench table' without a paper lists papers as text; name one for --format={}.",
+          arguments.format);
+  const auto& papers = embedded_papers();
+  const std::string table = arguments.operands.size() > 1 ? arguments.operands[1] : "";
+  const auto names = all ? paper_names(papers) : std::vector<std::string>{arguments.operands[0]};
+  for (const std::string& name : names) {
+    const std::vector<PaperRow> rows = paper_rows(papers, name, table);
+    if (arguments.run_missing) run_missing(arguments, rows);
+    std::optional<Store> store;
+    if (std::filesystem::exists(arguments.runner.store))
+      store.emplace(arguments.runner.store, Store::Access::Read);
+    const auto made = reproduce(store ? &*store : nullptr, rows, context_of(arguments));
+    if (all)
+      fmt::print("{:<24} {}\n", name, count_verdicts(made));
+    else
+      fmt::print("{}", render_table(made, arguments.format));
+  }
+  return 0;
+}
+
+}  // namespace quantbench

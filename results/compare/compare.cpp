@@ -1,0 +1,306 @@
+#include "results/compare/compare.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/error.h"
+#include "results/sqlite.h"
+
+namespace quantbench {
+namespace {
+
+constexpr size_t kMostPairs = 200;
+
+struct Paired {
+  const CandidateRun *reference, *candidate;
+};
+
+std::vector<Paired> common_seeds(const Candidate& a, const Candidate& b) {
+  std::vector<Paired> out;
+  for (const CandidateRun& left : a.runs)
+    for (const CandidateRun& right : b.runs)
+      if (left.seed == right.seed) out.push_back({&left, &right});
+  return out;
+}
+
+std::optional<double> accuracy_of(const CandidateRun& run, const std::string& metric) {
+  return metric == "top1_shipped" ? run.top1_shipped : run.top1_simulated;
+}
+
+std::string metric_of(const std::vector<Candidate>& candidates) {
+  for (const Candidate& c : candidates)
+    for (const CandidateRun& run : c.runs)
+      if (!run.top1_shipped) return "top1_simulated";
+  return "top1_shipped";
+}
+
+Summary accuracy_summary(const Candidate& candidate, const std::string& metric) {
+  std::vector<double> values;
+  for (const CandidateRun& run : candidate.runs)
+    if (const auto value = accuracy_of(run, metric)) values.push_back(*value);
+  return summarize(values);
+}
+
+// Baselines of one recipe may still differ (another machine, another weight file of that name).
+void check_baselines(const std::vector<Paired>& pairs, std::vector<std::string>& out) {
+  double left = 0, right = 0, count = 0;
+  for (const Paired& pair : pairs) {
+    if (!pair.reference->top1_fp32 || !pair.candidate->top1_fp32) continue;
+    left += *pair.reference->top1_fp32;
+    right += *pair.candidate->top1_fp32;
+    ++count;
+  }
+  if (count == 0) return;
+  const std::string a = fmt::format("{:.2f} %", 100 * left / count),
+                    b = fmt::format("{:.2f} %", 100 * right / count);
+  if (a != b) out.push_back(fmt::format("FP32 accuracy ({} / {})", a, b));
+}
+
+std::vector<std::string> contract_differences(const Store& store, const Candidate& a,
+                                              const Candidate& b,
+                                              const std::vector<Paired>& pairs) {
+  std::set<std::pair<int64_t, int64_t>> contracts;
+  for (const Paired& pair : pairs)
+    contracts.insert({pair.reference->contract, pair.candidate->contract});
+  if (pairs.empty() && !a.runs.empty() && !b.runs.empty())
+    contracts.insert({a.runs[0].contract, b.runs[0].contract});
+  std::vector<std::string> out;
+  for (const auto& [left, right] : contracts) {
+    if (left == right) continue;
+    for (std::string& one : differences(contract_row(store, left), contract_row(store, right)))
+      if (std::find(out.begin(), out.end(), one) == out.end()) out.push_back(std::move(one));
+  }
+  check_baselines(pairs, out);
+  for (const Paired& pair : pairs) {
+    if (pair.reference->fingerprint != pair.candidate->fingerprint)
+      out.push_back(fmt::format("data (seed {})", pair.reference->seed));
+    if (pair.reference->test_samples != pair.candidate->test_samples)
+      out.push_back(fmt::format("test samples ({} / {})", pair.reference->test_samples,
+                                pair.candidate->test_samples));
+  }
+  std::vector<std::string> once;
+  for (std::string& one : out)
+    if (std::find(once.begin(), once.end(), one) == once.end()) once.push_back(std::move(one));
+  return once;
+}
+
+std::optional<PredictionRow> answers(const Store& store, int64_t run, const std::string& metric) {
+  const std::string kind = metric == "top1_shipped" ? "shipped" : "simulated";
+  for (PredictionRow& row : store.predictions(run))
+    if (row.kind == kind) return std::move(row);
+  return std::nullopt;
+}
+
+// McNemar and bootstrap, over samples that both answered under the same target.
+void add_sample_tests(const Store& store, const std::vector<Paired>& pairs,
+                      const std::string& metric, Pair& out) {
+  std::map<int32_t, double> differences;  // sample -> sum over seeds
+  double seeds = 0;
+  for (const Paired& pair : pairs) {
+    if (pair.reference->fingerprint != pair.candidate->fingerprint) return;
+    const auto a = answers(store, pair.reference->id, metric),
+               b = answers(store, pair.candidate->id, metric);
+    if (!a || !b || a->sample != b->sample || a->target != b->target) return;
+    int64_t only_a = 0, only_b = 0;
+    for (size_t i = 0; i < a->sample.size(); ++i) {
+      const bool left = a->predicted[i] == a->target[i], right = b->predicted[i] == b->target[i];
+      only_a += left && !right;
+      only_b += right && !left;
+      differences[a->sample[i]] += static_cast<double>(right) - static_cast<double>(left);
+    }
+    out.mcnemar.push_back(mcnemar_p(only_a, only_b));
+    ++seeds;
+  }
+  if (differences.empty()) return;
+  std::vector<double> values;
+  for (const auto& [sample, sum] : differences) values.push_back(sum / seeds);
+  out.sample_interval = bootstrap_mean(values);
+}
+
+std::optional<RatioSummary> ratio_of(const std::vector<Paired>& pairs,
+                                     std::optional<double> CandidateRun::*figure) {
+  std::vector<double> ratios;
+  for (const Paired& pair : pairs) {
+    const auto a = pair.reference->*figure, b = pair.candidate->*figure;
+    if (a && b && *a > 0 && *b > 0) ratios.push_back(*b / *a);
+  }
+  if (ratios.empty()) return std::nullopt;
+  return mean_ratio(ratios);
+}
+
+std::map<std::string, LatencyRow> latencies_by_kind(const Store& store, int64_t run) {
+  std::map<std::string, LatencyRow> out;
+  for (const LatencyRow& l : store.latencies(run))
+    out[fmt::format("{} ({}, {}, {}, {} thread(s), batch {})", l.subject, l.kind, l.engine, l.isa,
+                    l.threads, l.batch)] = l;
+  return out;
+}
+
+// Only times of the same subject, kind, engine, vector unit, threads and batch make a ratio.
+void add_latencies(const Store& store, const std::vector<Paired>& pairs, Pair& out) {
+  std::map<std::string, std::vector<double>> ratios;
+  std::map<std::string, Interval> single;
+  for (const Paired& pair : pairs) {
+    const auto a = latencies_by_kind(store, pair.reference->id),
+               b = latencies_by_kind(store, pair.candidate->id);
+    for (const auto& [what, left] : a) {
+      const auto right = b.find(what);
+      if (right == b.end() || !(left.median_ms > 0) || !(right->second.median_ms > 0)) continue;
+      ratios[what].push_back(right->second.median_ms / left.median_ms);
+      single[what] = {right->second.low_ms / left.high_ms, right->second.high_ms / left.low_ms};
+    }
+  }
+  for (const auto& [what, values] : ratios) {
+    RatioSummary summary = mean_ratio(values);
+    if (values.size() == 1) summary.interval = single[what];
+    out.latencies.push_back({what, summary});
+  }
+}
+
+Verdict verdict_of(const Pair& pair, double alpha) {
+  if (pair.seeds == 0) return Verdict::NotPaired;
+  if (pair.p_holm <= alpha) return pair.difference.mean > 0 ? Verdict::Better : Verdict::Worse;
+  return pair.seeds < pair.seeds_needed ? Verdict::TooFewSeeds : Verdict::NoDifference;
+}
+
+std::string points(double share) { return fmt::format("{:+.2f} points", 100 * share); }
+
+std::string sentence_of(const TaskComparison& task, const Pair& pair, double alpha) {
+  const std::string& a = task.candidates[pair.reference].name;
+  const std::string& b = task.candidates[pair.candidate].name;
+  std::string out;
+  switch (pair.verdict) {
+    case Verdict::Better:
+    case Verdict::Worse:
+      out = fmt::format("{} is {} than {}: {} over {} paired seeds, p = {:.2g}.", b,
+                        name_of(pair.verdict), a, points(pair.difference.mean), pair.seeds,
+                        pair.p_holm);
+      break;
+    case Verdict::NoDifference:
+      out = fmt::format(
+          "No difference between {} and {} is shown: {} over {} paired seeds, p = {:.2g}, above "
+          "{}.",
+          b, a, points(pair.difference.mean), pair.seeds, pair.p_holm, alpha);
+      break;
+    case Verdict::TooFewSeeds:
+      out = fmt::format(
+          "{} against {} is {} over {} paired seed(s), too few to call it better or worse: {} "
+          "would do.",
+          b, a, points(pair.difference.mean), pair.seeds, pair.seeds_needed);
+      break;
+    case Verdict::NotPaired:
+      out = fmt::format(
+          "{} and {} have no seed in common, so nothing is tested; run both with the same {} "
+          "seeds.",
+          b, a, pair.seeds_needed);
+  }
+  if (!pair.differs_in.empty())
+    out += fmt::format(" They are not like for like: they differ in {}.",
+                       fmt::join(pair.differs_in, "; "));
+  return out;
+}
+
+Pair pair_up(const Store& store, const TaskComparison& task, size_t reference, size_t candidate) {
+  Pair out;
+  out.reference = reference;
+  out.candidate = candidate;
+  const Candidate &a = task.candidates[reference], &b = task.candidates[candidate];
+  const std::vector<Paired> pairs = common_seeds(a, b);
+  out.differs_in = contract_differences(store, a, b, pairs);
+  std::vector<double> differences;
+  for (const Paired& pair : pairs) {
+    const auto left = accuracy_of(*pair.reference, task.metric),
+               right = accuracy_of(*pair.candidate, task.metric);
+    if (left && right) differences.push_back(*right - *left);
+  }
+  out.seeds = static_cast<int64_t>(differences.size());
+  out.difference = summarize(differences);
+  out.p = sign_flip_p(differences);
+  add_sample_tests(store, pairs, task.metric, out);
+  out.size = ratio_of(pairs, &CandidateRun::size_bytes);
+  out.bops = ratio_of(pairs, &CandidateRun::bops);
+  add_latencies(store, pairs, out);
+  return out;
+}
+
+// One task's candidates; `first` of them are the references.
+TaskComparison compare_task(const Store& store, std::vector<Candidate> candidates, size_t first,
+                            const CompareConfig& config) {
+  TaskComparison task;
+  task.model = candidates[0].model;
+  task.dataset = candidates[0].dataset;
+  name_candidates(store, candidates);
+  task.candidates = std::move(candidates);
+  task.metric = metric_of(task.candidates);
+  for (const Candidate& c : task.candidates)
+    task.accuracy.push_back(accuracy_summary(c, task.metric));
+  require(first * (task.candidates.size() - first) <= kMostPairs,
+          "{} against {} configurations of {} on {} are more than {} pairs; narrow them with keys "
+          "of their recipes, such as --seed or --METHOD.weight_bits.",
+          first, task.candidates.size() - first, task.model, task.dataset, kMostPairs);
+  std::vector<double> p;
+  for (size_t a = 0; a < first; ++a)
+    for (size_t b = first; b < task.candidates.size(); ++b) {
+      task.pairs.push_back(pair_up(store, task, a, b));
+      p.push_back(task.pairs.back().p);
+    }
+  const std::vector<double> corrected = holm(p);
+  for (size_t i = 0; i < task.pairs.size(); ++i) {
+    Pair& pair = task.pairs[i];
+    pair.p_holm = corrected[i];
+    pair.seeds_needed = pairs_needed(config.alpha / static_cast<double>(task.pairs.size()));
+    pair.verdict = verdict_of(pair, config.alpha);
+    pair.sentence = sentence_of(task, pair, config.alpha);
+  }
+  return task;
+}
+
+bool same(const Candidate& a, const Candidate& b) {
+  if (a.configuration != b.configuration || a.method_version != b.method_version) return false;
+  // Two runs of one configuration are two things to compare; a run and its configuration too.
+  if (a.runs.size() != b.runs.size()) return false;
+  for (size_t i = 0; i < a.runs.size(); ++i)
+    if (a.runs[i].id != b.runs[i].id) return false;
+  return true;
+}
+
+}  // namespace
+
+const char* name_of(Verdict verdict) {
+  static constexpr const char* names[] = {"better", "worse", "no difference shown", "too few seeds",
+                                          "not paired"};
+  return names[static_cast<size_t>(verdict)];
+}
+
+std::vector<TaskComparison> compare(const Store& store,
+                                    const std::vector<std::vector<Candidate>>& sides,
+                                    const CompareConfig& config) {
+  struct Task {
+    std::vector<Candidate> references, others;
+  };
+  std::map<std::pair<std::string, std::string>, Task> tasks;
+  for (size_t side = 0; side < sides.size(); ++side)
+    for (const Candidate& candidate : sides[side]) {
+      Task& task = tasks[{candidate.model, candidate.dataset}];
+      const bool reference = side == 0 && (sides.size() > 1 || task.references.empty());
+      auto& group = reference ? task.references : task.others;
+      const auto known = [&](const Candidate& c) { return same(c, candidate); };
+      if (std::none_of(group.begin(), group.end(), known) &&
+          std::none_of(task.references.begin(), task.references.end(), known))
+        group.push_back(candidate);
+    }
+  std::vector<TaskComparison> out;
+  for (auto& [key, task] : tasks) {
+    if (task.references.empty() || task.others.empty()) continue;
+    const size_t first = task.references.size();
+    std::vector<Candidate> all = std::move(task.references);
+    std::move(task.others.begin(), task.others.end(), std::back_inserter(all));
+    out.push_back(compare_task(store, std::move(all), first, config));
+  }
+  require(!out.empty(),
+          "There is nothing to compare: no model and dataset on which both have run.");
+  return out;
+}
+
+}  // namespace quantbench

@@ -1,0 +1,75 @@
+#include "results/export.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "results/compare/candidate.h"
+#include "results/run_json.h"
+#include "results/sqlite.h"
+#include "results/tables/csv.h"
+
+namespace quantbench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json contract_json(const Store& store, int64_t run) {
+  Statement query = store.connection().prepare("SELECT contract FROM results WHERE run = ?");
+  query.bind(run);
+  const auto id = query.step() ? query.maybe_integer() : std::nullopt;
+  const Contract c = id ? contract_row(store, *id) : Contract();
+  return {{"baseline", c.baseline},
+          {"float_layers", c.float_layers},
+          {"eight_bit_layers", c.eight_bit_layers},
+          {"activation_bits", c.activation_bits},
+          {"calibration_hash", c.calibration_hash},
+          {"preprocessing_hash", c.preprocessing_hash},
+          {"training_budget", c.training_budget}};
+}
+
+Json run_json(const Store& store, const RunRecord& run) {
+  Json out = summary_json(run, store.result(run.id));
+  out["uid"] = run.uid;
+  out["settings"] = settings_of(run.recipe, run.method);
+  return out;
+}
+
+std::string text_of(const Json& value) {
+  if (value.is_null()) return "";
+  return value.is_string() ? value.get<std::string>()
+                           : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string export_csv(const Store& store, const RunFilter& filter) {
+  std::string out;
+  for (const RunRecord& run : store.runs(filter)) {
+    Json row = run_json(store, run);
+    row.update(contract_json(store, run.id));
+    std::vector<std::string> names, fields;
+    for (const auto& [key, value] : row.items()) {
+      names.push_back(key);
+      fields.push_back(csv_field(text_of(value)));
+    }
+    if (out.empty()) out = fmt::format("{}\n", fmt::join(names, ","));
+    out += fmt::format("{}\n", fmt::join(fields, ","));
+  }
+  return out;
+}
+
+std::string export_json(const Store& store, const RunFilter& filter) {
+  std::string out = "[";
+  for (const RunRecord& run : store.runs(filter)) {
+    Json row = run_json(store, run);
+    row["contract"] = contract_json(store, run.id);
+    row["recipe"] = recipe_lines(run.recipe);
+    out +=
+        (out.size() == 1 ? "\n" : ",\n") + row.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  return out + "\n]\n";
+}
+
+}  // namespace quantbench

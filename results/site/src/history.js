@@ -1,0 +1,104 @@
+// Night after night: what got worse or better since the run before, and one configuration over time.
+import {changes, count, isOk, numbers, top1, word} from './data.js';
+import {axis, clearCharts, color, makeChart} from './charts.js';
+import {h, replace, select, table} from './dom.js';
+import * as format from './format.js';
+
+const state = {configuration: null};
+const most = 300; // configurations to choose from
+
+// Configurations in which a seed ran more than once, those with changes first.
+function repeated() {
+  const seen = new Map(); // configuration -> {seeds, rows, repeats}
+  for (let i = 0; i < count; ++i) {
+    const key = numbers.configuration[i];
+    if (!seen.has(key)) seen.set(key, {rows: [], seeds: new Set(), repeats: 0});
+    const entry = seen.get(key);
+    if (entry.seeds.has(numbers.seed[i])) ++entry.repeats;
+    entry.seeds.add(numbers.seed[i]);
+    entry.rows.push(i);
+  }
+  const touched = new Set(changes.filter((c) => c.kind === 'regressed').map((c) => c.configuration));
+  return [...seen.entries()].filter(([, e]) => e.repeats > 0)
+    .sort((a, b) => touched.has(b[0]) - touched.has(a[0]) || b[1].repeats - a[1].repeats).slice(0, most);
+}
+
+function plot(canvas, rows, regressed) {
+  const seeds = [...new Set(rows.map((row) => numbers.seed[row]))].sort((a, b) => a - b).slice(0, 8);
+  const times = rows.map((row) => numbers.started[row]);
+  const low = Math.min(...times);
+  makeChart(canvas, 'Top-1 accuracy over time; the table below has the figures', {
+    type: 'scatter',
+    data: {datasets: seeds.map((seed, i) => {
+      const own = rows.filter((row) => numbers.seed[row] === seed && isOk(row))
+        .sort((a, b) => numbers.started[a] - numbers.started[b]);
+      return {
+        label: `seed ${seed}`, showLine: true, borderColor: color(i), borderWidth: 1.5,
+        data: own.map((row) => ({x: (numbers.started[row] - low) / 86400, y: 100 * top1[row], row})),
+        backgroundColor: own.map((row) => regressed.has(numbers.id[row]) ? '#d00000' : color(i)),
+        pointStyle: own.map((row) => regressed.has(numbers.id[row]) ? 'triangle' : 'circle'),
+        radius: own.map((row) => regressed.has(numbers.id[row]) ? 9 : 4),
+      };
+    })},
+    options: {
+      parsing: false,
+      scales: {x: axis(`days since ${format.day(low)}`), y: axis('top-1, %')},
+      plugins: {
+        legend: {position: 'bottom'},
+        tooltip: {callbacks: {
+          title: (items) => items.length ? `Run ${numbers.id[items[0].raw.row]}` : '',
+          label: (item) => `${format.time(numbers.started[item.raw.row])}: ${format.percent(top1[item.raw.row])} %` +
+            (regressed.has(numbers.id[item.raw.row]) ? ', regressed' : ''),
+        }},
+      },
+      onClick: (event, found, chart) => {
+        const point = found.length ? chart.data.datasets[found[0].datasetIndex].data[found[0].index] : null;
+        if (point) location.hash = `#/run/${numbers.id[point.row]}`;
+      },
+    },
+  });
+}
+
+function changeList(kind, title) {
+  const own = changes.filter((c) => c.kind === kind);
+  if (own.length === 0) return '';
+  const run = (id) => id ? h('a', {href: `#/run/${id}`}, String(id)) : '–';
+  return [h('h2', {}, `${title}: ${own.length}`),
+    table(title, ['Run', 'Before', 'What', 'How'], own.slice(0, 200).map((c) =>
+      [run(c.run), run(c.before), c.what.slice(0, 300), c.sentence]), {class: kind})];
+}
+
+export function showHistory(main) {
+  clearCharts();
+  const choices = repeated();
+  const parts = [h('h1', {}, 'History')];
+  const worse = changes.filter((c) => c.kind === 'regressed');
+  parts.push(h('p', {class: worse.length ? 'warning' : 'note', role: 'status'}, worse.length
+    ? `▲ ${worse.length} regression(s) against the run before of the same recipe and seed.`
+    : 'Nothing regressed against the run before of the same recipe and seed.'));
+  parts.push(...[changeList('regressed', 'Regressed'), changeList('improved', 'Improved')].flat());
+  if (choices.length === 0) {
+    parts.push(h('p', {class: 'note'}, 'No recipe and seed ran more than once yet, so there is no history to draw.'));
+    replace(main, parts);
+    return;
+  }
+  const chosen = choices.find(([key]) => key === state.configuration) ?? choices[0];
+  const rows = chosen[1].rows;
+  const regressed = new Set(worse.map((c) => c.run));
+  const canvas = h('canvas', {id: 'plot-history'});
+  const name = ([, entry]) => `${word('method', entry.rows[0])} ${word('model', entry.rows[0])}/` +
+    `${word('dataset', entry.rows[0])} ${word('settings', entry.rows[0])}`.slice(0, 110);
+  parts.push(h('h2', {}, 'One configuration over time'),
+    h('form', {class: 'filters', onsubmit: (e) => e.preventDefault()},
+      select('Configuration', choices.map((c) => [c[0], name(c).slice(0, 160)]), chosen[0], (value) => {
+        state.configuration = Number(value);
+        showHistory(main);
+        document.getElementById('s-configuration')?.focus();
+      })),
+    h('div', {class: 'plot'}, canvas),
+    h('details', {}, h('summary', {}, `${rows.length} runs`), table('Runs over time', ['Run', 'Seed', 'Started', 'Status', 'Top-1 %', 'Bytes'],
+      rows.slice(-500).map((row) => [h('a', {href: `#/run/${numbers.id[row]}`}, String(numbers.id[row])), String(numbers.seed[row]),
+        format.time(numbers.started[row]), word('status', row), format.percent(top1[row]), format.integer(numbers.size_bytes[row])]))));
+  queueMicrotask(() => plot(canvas, rows, regressed));
+  replace(main, parts);
+}

@@ -1,0 +1,58 @@
+#include "results/tables/csv.h"
+
+#include "base/error.h"
+
+namespace quantbench {
+
+std::vector<std::vector<std::string>> parse_csv(std::string_view text, const std::string& what) {
+  std::vector<std::vector<std::string>> out;
+  std::vector<std::string> record;
+  std::string field;
+  bool quoted = false, any = false;
+  const auto end_record = [&] {
+    record.push_back(std::move(field));
+    out.push_back(std::move(record));
+    record.clear();
+    field.clear();
+    any = false;
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c != '"') {
+        field += c;
+      } else if (i + 1 < text.size() && text[i + 1] == '"') {
+        field += c;
+        ++i;
+      } else {
+        quoted = false;
+      }
+    } else if (c == '"') {
+      quoted = any = true;
+    } else if (c == ',') {
+      record.push_back(std::move(field));
+      field.clear();
+      any = true;
+    } else if (c == '\n') {
+      if (any || !field.empty()) end_record();
+    } else if (c != '\r') {
+      field += c;
+      any = true;
+    }
+  }
+  require(!quoted, "{} ends within a quoted field.", what);
+  if (any) end_record();
+  return out;
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"') out += c;
+    out += c;
+  }
+  return out + "\"";
+}
+
+}  // namespace quantbench

@@ -1,0 +1,138 @@
+#include "results/tables/reproduction.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "results/contract_rows.h"
+
+namespace quantbench {
+namespace {
+
+// One seed's figures, in the units of papers.
+using Figures = std::map<std::string, double>;
+
+Figures figures_of(Statement& row) {
+  Figures out;
+  const auto shipped = row.maybe_real(), simulated = row.maybe_real(), top5 = row.maybe_real(),
+             validation = row.maybe_real(), paper_bits = row.maybe_real(),
+             weight_bits = row.maybe_real(), activation_bits = row.maybe_real(),
+             bops = row.maybe_real();
+  const auto top1 = shipped ? shipped : simulated;
+  if (top1) {
+    out["top1"] = 100 * *top1;
+    out["top1_err"] = 100 - 100 * *top1;
+  }
+  if (top5) {
+    out["top5"] = 100 * *top5;
+    out["top5_err"] = 100 - 100 * *top5;
+  }
+  if (validation) out["val_top1"] = 100 * *validation;
+  if (paper_bits) out["size_mb"] = *paper_bits / 8e6;
+  if (weight_bits && *weight_bits > 0) out["w_comp"] = 32 / *weight_bits;
+  if (activation_bits && *activation_bits > 0) out["a_comp"] = 32 / *activation_bits;
+  if (bops) {
+    out["bops"] = *bops;
+    out["gbops"] = *bops / 1e9;
+  }
+  return out;
+}
+
+// The newest finished run of each seed, of the newest version of the method.
+std::vector<Figures> seeds_of(const Store& store, const std::vector<std::string>& digests) {
+  std::map<int64_t, std::pair<int64_t, Figures>> newest;  // seed -> (version, figures)
+  int64_t version = 0;
+  for (const std::string& digest : digests) {
+    const auto id = row_with(store.connection(), "configurations", digest);
+    if (!id) continue;
+    Statement query = store.connection().prepare(
+        "SELECT r.seed, r.method_version, s.top1_shipped, s.top1_simulated, s.top5_simulated, "
+        "s.validation_top1, s.size_paper_bits, s.weight_bits_average, s.activation_bits_average, "
+        "s.bops FROM runs r JOIN results s ON s.run = r.id "
+        "WHERE r.configuration = ? AND r.status = 'ok' ORDER BY r.method_version, r.started, r.id");
+    query.bind(*id);
+    while (query.step()) {
+      const int64_t seed = query.integer(), of_version = query.integer();
+      version = std::max(version, of_version);
+      newest[seed] = {of_version, figures_of(query)};
+    }
+  }
+  std::vector<Figures> out;
+  for (const auto& [seed, entry] : newest)
+    if (entry.first == version) out.push_back(entry.second);
+  return out;
+}
+
+Summary ours_of(const std::vector<Figures>& seeds, const std::string& metric) {
+  std::vector<double> values;
+  const bool deviation = metric == "top1_std";
+  for (const Figures& figures : seeds) {
+    const auto found = figures.find(deviation ? "top1" : metric);
+    if (found != figures.end()) values.push_back(found->second);
+  }
+  Summary out = summarize(values);
+  if (!deviation) return out;
+  return out.n > 1 ? Summary{out.n, out.std, NAN} : summarize({});
+}
+
+bool in_points(const std::string& metric) {
+  return metric.rfind("top1", 0) == 0 || metric.rfind("top5", 0) == 0 || metric == "val_top1";
+}
+
+Cell cell_of(const PaperRow& row, const std::string& metric, const std::optional<double>& published,
+             const std::vector<Figures>& seeds, const TableContext& context) {
+  Cell cell{metric, published, row.is_second_hand(metric), ours_of(seeds, metric), {}, {}};
+  if (!published) {
+    cell.verdict = CellVerdict::NoFigure;
+  } else if (cell.ours.n > 0) {
+    cell.difference = cell.ours.mean - *published;
+    const double tolerance =
+        in_points(metric) ? context.tolerance : context.relative_tolerance * std::abs(*published);
+    cell.verdict = std::abs(*cell.difference) <= tolerance + 1e-9 ? CellVerdict::Reproduced
+                                                                  : CellVerdict::NotReproduced;
+  } else if (!seeds.empty()) {
+    cell.verdict = CellVerdict::NotMeasured;
+  } else {
+    cell.verdict = context.has_data(row.dataset) ? CellVerdict::NotRun : CellVerdict::DataNotHere;
+  }
+  return cell;
+}
+
+}  // namespace
+
+const char* name_of(CellVerdict verdict) {
+  static constexpr const char* names[] = {"reproduced", "not reproduced", "not measured here",
+                                          "not run",    "data not here",  "no figure given"};
+  return names[static_cast<size_t>(verdict)];
+}
+
+std::vector<TableRow> reproduce(const Store* store, const std::vector<PaperRow>& rows,
+                                const TableContext& context) {
+  std::map<std::pair<std::string, std::map<std::string, std::string>>, std::vector<Figures>> known;
+  std::vector<TableRow> out;
+  for (const PaperRow& row : rows) {
+    auto [found, fresh] = known.try_emplace({row.recipe, row.keys});
+    if (fresh && store != nullptr && !row.recipe.empty())
+      found->second = seeds_of(*store, context.configurations(row.recipe, row.keys));
+    TableRow line{row, {}};
+    for (const auto& [metric, published] : row.figures)
+      line.cells.push_back(cell_of(row, metric, published, found->second, context));
+    out.push_back(std::move(line));
+  }
+  return out;
+}
+
+std::string count_verdicts(const std::vector<TableRow>& rows) {
+  std::map<CellVerdict, int64_t> counts;
+  for (const TableRow& row : rows)
+    for (const Cell& cell : row.cells) ++counts[cell.verdict];
+  std::string out;
+  for (const auto& [verdict, count] : counts)
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", count, name_of(verdict));
+  return out;
+}
+
+}  // namespace quantbench

@@ -1,0 +1,254 @@
+// The leaderboard in headless Chromium: what its readers do, on three stores. Exit code 77: skipped.
+import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
+import {existsSync, mkdtempSync, rmSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {pathToFileURL} from 'node:url';
+
+const {QUANTBENCH_PROGRAM: program, QUANTBENCH_MAKE_STORE: makeStore, QUANTBENCH_SITE_PACKAGES: packages} = process.env;
+
+function skip(sentence) {
+  console.log(`Skipped: ${sentence}`);
+  process.exit(77);
+}
+
+const browser = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+  .find((path) => existsSync(path));
+if (!browser) skip('there is no Chromium; scripts/install_deps.sh installs it.');
+if (!existsSync(join(packages, 'node_modules', 'playwright-core'))) skip('npm could not fetch the parts of the page.');
+const {chromium} = createRequire(join(packages, 'package.json'))('playwright-core');
+
+const folder = mkdtempSync(join(tmpdir(), 'quantbench-site-'));
+function page(kind) {
+  const store = join(folder, `${kind}.db`);
+  const site = join(folder, kind);
+  execFileSync(makeStore, [store, kind]);
+  execFileSync(program, ['leaderboard', '--store', store, '--out', site]);
+  return pathToFileURL(join(site, 'index.html')).href;
+}
+
+const tests = [];
+const test = (name, body) => tests.push({name, body});
+let instance;
+
+// A tab in which nothing may go wrong: no error, no request, no dialogue, no foreign script.
+async function tab(url, options = {}) {
+  const context = await instance.newContext({viewport: {width: 1280, height: 900}, ...options});
+  const made = await context.newPage();
+  made.wrong = [];
+  made.on('console', (m) => { if (['error', 'warning'].includes(m.type())) made.wrong.push(m.text()); });
+  made.on('pageerror', (e) => made.wrong.push(String(e)));
+  made.on('dialog', (d) => { made.wrong.push(`dialogue: ${d.message()}`); d.dismiss(); });
+  made.on('request', (r) => { if (!/^(file|data):/.test(r.url())) made.wrong.push(`request: ${r.url()}`); });
+  await made.goto(url);
+  made.done = async () => {
+    assert.equal(await made.evaluate(() => window.hacked), undefined);
+    assert.deepEqual(made.wrong, []);
+    await context.close();
+  };
+  return made;
+}
+
+const column = (made, title) => made.evaluate((name) => {
+  const heads = [...document.querySelectorAll('#board thead th')].map((th) => th.textContent.replace(/[▲▼ ]+$/, ''));
+  const index = heads.indexOf(name);
+  return [...document.querySelectorAll('#board tbody tr')].map((tr) => tr.children[index].textContent);
+}, title);
+const numbers = (texts) => texts.map((t) => Number(t.replaceAll(',', '')));
+
+test('sorting by a column, both ways, is told to screen readers', async (urls) => {
+  const made = await tab(urls.board);
+  const button = made.getByRole('button', {name: 'Bytes'});
+  await button.click();
+  const down = numbers(await column(made, 'Bytes'));
+  assert.deepEqual(down, [...down].sort((a, b) => b - a));
+  assert.equal(await made.locator('th[aria-sort=descending]').textContent(), 'Bytes ▼');
+  await button.click();
+  const up = numbers(await column(made, 'Bytes'));
+  assert.deepEqual(up, [...up].sort((a, b) => a - b));
+  assert.ok(await button.evaluate((e) => e === document.activeElement), 'the focus stays');
+  await made.done();
+});
+
+test('filters by method, status and words', async (urls) => {
+  const made = await tab(urls.board);
+  await made.getByLabel('Method', {exact: true}).selectOption('hawq');
+  assert.deepEqual([...new Set(await column(made, 'Method'))], ['hawq']);
+  await made.getByLabel('Search').fill('weight_bits=2');
+  const settings = await column(made, 'Settings');
+  assert.ok(settings.length > 0 && settings.every((s) => s.includes('weight_bits=2')));
+  await made.getByLabel('Search').fill('no such words');
+  assert.equal(await made.locator('#shown').textContent(), 'No run fits.');
+  await made.getByLabel('Search').fill('');
+  await made.getByLabel('Method', {exact: true}).selectOption('all');
+  await made.getByLabel('Status').selectOption('mistrusted');
+  await made.getByLabel('Task').selectOption('all');
+  assert.deepEqual(await column(made, 'Status'), ['mistrusted']);
+  await made.done();
+});
+
+test('runs that are not like for like say in what', async (urls) => {
+  const made = await tab(urls.board);
+  const groups = await column(made, 'Group'), differs = await column(made, 'Differs in');
+  groups.forEach((group, i) => assert.equal(differs[i] === '–', group === 'A'));
+  assert.ok(differs.some((d) => d.includes('activation bits')));
+  await made.getByLabel('Group').selectOption('A');
+  const ranks = numbers(await column(made, 'Rank'));
+  assert.deepEqual(ranks, [...ranks].sort((a, b) => a - b));
+  assert.equal(ranks[0], 1);
+  await made.done();
+});
+
+test('pages of a long table', async (urls) => {
+  const made = await tab(urls.many);
+  assert.equal((await column(made, 'Run')).length, 100);
+  const first = await column(made, 'Run');
+  await made.getByRole('button', {name: 'Next'}).click();
+  assert.notDeepEqual(await column(made, 'Run'), first);
+  await made.getByRole('button', {name: 'Last'}).click();
+  assert.ok(await made.getByRole('button', {name: 'Next'}).isDisabled());
+  await made.done();
+});
+
+test('a run leads to its page and back', async (urls) => {
+  const made = await tab(urls.board);
+  const run = (await column(made, 'Run'))[0];
+  await made.locator('#board tbody a').first().click();
+  await made.getByRole('heading', {level: 1, name: `Run ${run}`}).waitFor();
+  assert.equal(await made.locator('#command').textContent(), `quantbench replay ${run}`);
+  assert.match(await made.locator('pre').textContent(), /^batch = 20\n/);
+  for (const id of ['bits-weights', 'bits-activations', 'curve-accuracy', 'curve-loss'])
+    assert.ok(await made.locator(`#${id}`).evaluate((c) => c.chart.data.datasets[0].data.length > 0), id);
+  assert.ok(await made.getByText('a CPU').count() > 0);
+  await made.getByRole('link', {name: 'All runs'}).click();
+  await made.getByRole('heading', {name: 'Leaderboard'}).waitFor();
+  await made.goto(`${urls.board}#/run/123456`);
+  await made.getByText('There is no run 123456').waitFor();
+  await made.done();
+});
+
+test('hovering a point tells its run, clicking leads there', async (urls) => {
+  const made = await tab(`${urls.board}#/plots`);
+  await made.locator('#plot-size').waitFor();
+  for (const id of ['plot-size', 'plot-bops', 'plot-latency']) {
+    const canvas = made.locator(`#${id}`);
+    await canvas.scrollIntoViewIfNeeded();
+    const point = await canvas.evaluate((c) => {
+      const index = c.chart.data.datasets.findIndex((d) => d.type !== 'line');
+      const {x, y} = c.chart.getDatasetMeta(index).data[0];
+      return {x, y};
+    });
+    await canvas.hover({position: point});
+    await made.waitForFunction((i) => document.getElementById(i).chart.tooltip.opacity > 0, id);
+    const title = await canvas.evaluate((c) => c.chart.tooltip.title.join(' '));
+    assert.match(title, /^Run \d+/);
+  }
+  const canvas = made.locator('#plot-size');
+  await canvas.scrollIntoViewIfNeeded();
+  const point = await canvas.evaluate((c) => {
+    const index = c.chart.data.datasets.findIndex((d) => d.type !== 'line');
+    const {x, y} = c.chart.getDatasetMeta(index).data[0];
+    return {x, y};
+  });
+  await canvas.click({position: point});
+  await made.getByRole('heading', {level: 1, name: /^Run \d+/}).waitFor();
+  await made.done();
+});
+
+test('the Pareto front has no point that another beats', async (urls) => {
+  const made = await tab(`${urls.board}#/plots`);
+  const front = await made.locator('#plot-size').evaluate((c) => c.chart.data.datasets.find((d) => d.type === 'line').data);
+  assert.ok(front.length > 1);
+  for (let i = 1; i < front.length; ++i) assert.ok(front[i].x > front[i - 1].x && front[i].y > front[i - 1].y);
+  await made.done();
+});
+
+test('history marks the regression', async (urls) => {
+  const made = await tab(`${urls.board}#/history`);
+  await made.getByText('regression(s)').waitFor();
+  assert.match(await made.locator('table.regressed tbody').textContent(), /Top-1 went from/);
+  const marks = await made.locator('#plot-history').evaluate((c) => c.chart.data.datasets.flatMap((d) => d.pointStyle));
+  assert.equal(marks.filter((m) => m === 'triangle').length, 1);
+  await made.done();
+});
+
+test('hostile names are shown, not obeyed', async (urls) => {
+  const made = await tab(urls.hostile);
+  await made.getByLabel('Task').selectOption('all');
+  await made.getByLabel('Status').selectOption('all');
+  const methods = (await column(made, 'Method')).map((m) => m.replace(/[\u2068\u2069]/g, ''));
+  for (const name of ['<script>window.hacked = 1</script>', '<!--<script>', '__proto__', '\u202Egnp.exe \u2067\u05D0\u05D1\u05D2',
+    '\u{1F4A3}\u{1F469}\u200D\u{1F52C}', ']]>&lt;&amp;\\u003cscript\\u003e'])
+    assert.ok(methods.includes(name), name);
+  for (const run of await column(made, 'Run')) {
+    await made.goto(`${urls.hostile}#/run/${run}`);
+    await made.getByRole('heading', {level: 1, name: `Run ${run}`}).waitFor();
+  }
+  for (const view of ['#/plots', '#/history']) await made.goto(urls.hostile + view);
+  assert.equal(await made.locator('main script, main img, main b').count(), 0);
+  await made.done();
+});
+
+test('phone width does not scroll sideways', async (urls) => {
+  for (const view of ['', '#/plots', '#/history', '#/run/142']) {
+    const made = await tab(urls.board + view, {viewport: {width: 390, height: 844}});
+    const [wide, window] = await made.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(wide <= window, `${view}: ${wide} > ${window}`);
+    await made.done();
+  }
+});
+
+test('light and dark', async (urls) => {
+  const made = await tab(urls.board, {colorScheme: 'dark'});
+  const back = () => made.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await back();
+  await made.getByRole('button', {name: /light and dark/}).click();
+  assert.notEqual(await back(), dark);
+  await made.done();
+});
+
+test('the keyboard reaches everything', async (urls) => {
+  const made = await tab(urls.board);
+  await made.keyboard.press('Tab');
+  assert.equal(await made.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+  await made.getByRole('button', {name: 'W bits'}).focus();
+  await made.keyboard.press('Enter');
+  assert.equal(await made.locator('th[aria-sort=descending]').textContent(), 'W bits ▼');
+  await made.getByRole('link', {name: 'History'}).focus();
+  await made.keyboard.press('Enter');
+  await made.getByRole('heading', {level: 1, name: 'History'}).waitFor();
+  const nameless = await made.evaluate(() => [...document.querySelectorAll('button, input, select, a, canvas')]
+    .filter((e) => !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length)).length);
+  assert.equal(nameless, 0);
+  await made.done();
+});
+
+let failed = 0;
+try {
+  const urls = {};
+  try {
+    for (const kind of ['board', 'hostile']) urls[kind] = page(kind);
+    execFileSync(makeStore, [join(folder, 'many.db'), '2000']);
+    execFileSync(program, ['leaderboard', '--store', join(folder, 'many.db'), '--out', join(folder, 'many')]);
+    urls.many = pathToFileURL(join(folder, 'many', 'index.html')).href;
+  } catch (problem) {
+    if (String(problem.stderr).includes('built without')) skip(String(problem.stderr).trim());
+    throw problem;
+  }
+  instance = await chromium.launch({executablePath: browser, args: ['--no-sandbox', '--disable-gpu']});
+  for (const {name, body} of tests) {
+    try {
+      await body(urls);
+      console.log(`ok      ${name}`);
+    } catch (problem) {
+      ++failed;
+      console.log(`FAILED  ${name}\n${problem.stack}`);
+    }
+  }
+} finally {
+  await instance?.close();
+  rmSync(folder, {recursive: true, force: true});
+}
+process.exit(failed ? 1 : 0);
