@@ -19,6 +19,8 @@ TEST(Zoo, ModelsHaveThePublishedNumberOfParameters) {
   EXPECT_EQ(parameter_count("resnet20", {{3, 32, 32}, 10}), 269722);
   EXPECT_EQ(parameter_count("resnet32", {{3, 32, 32}, 10}), 464154);
   EXPECT_EQ(parameter_count("resnet56", {{3, 32, 32}, 10}), 853018);
+  EXPECT_EQ(parameter_count("resnet18", {{3, 224, 224}, 1000}), 11689512);
+  EXPECT_EQ(parameter_count("resnet50", {{3, 224, 224}, 1000}), 25557032);
   EXPECT_EQ(parameter_count("gcn2", {{1433}, 7}), 23063);
   EXPECT_EQ(parameter_count("gat2", {{1433}, 7}), 92373);
   // Degree-Quant dossier, 3.1 and 4: GIN on REDDIT-BINARY.
