@@ -44,7 +44,7 @@ int history_command(const Arguments& arguments) {
   require(arguments.operands.empty(), "'quantbench history' takes no operand, but --since=TIME.");
   const auto found = changes(read_board(existing_store(arguments)), arguments.since);
   fmt::print("{}", render_changes(found, arguments.format));
-  return any_regressed(found) ? 1 : 0;
+  return any_regressed(found) ? 3 : 0;  // 1 is an error's
 }
 
 }  // namespace quantbench

@@ -119,7 +119,7 @@ TEST_F(Reports, HistorySaysByItsExitCodeWhetherAnythingRegressed) {
 
   const Answer answer = ask("history --format markdown");
 
-  EXPECT_EQ(answer.code, 1);
+  EXPECT_EQ(answer.code, 3);
   EXPECT_THAT(answer.out, HasSubstr("## 1 regressed"));
 }
 
