@@ -218,7 +218,8 @@ std::string leaderboard_html(const Store& store, const LeaderboardConfig& config
     details.erase("artefacts");
     element(page, fmt::format("run-{}", run), text(details));
   }
-  return page + site.after;
+  page += site.after;
+  return page;
 }
 
 }  // namespace quantbench
