@@ -10,6 +10,7 @@ namespace quantbench {
 namespace {
 
 void read_rows(const Connection& connection, Board& board) {
+  board.rows.reserve(static_cast<size_t>(connection.integer("SELECT count(*) FROM runs")));
   Statement row = connection.prepare(
       "SELECT r.id, r.status, r.method, r.model, r.dataset, r.started, r.method_version, "
       "r.repetition, r.seed, r.configuration, s.contract, s.top1_fp32, s.top1_simulated, "

@@ -29,6 +29,8 @@ int export_command(const Arguments& arguments) {
 int merge_command(const Arguments& arguments) {
   require(!arguments.operands.empty(),
           "'quantbench merge' takes the stores to bring into --store, one or more.");
+  // All of them before anything is made or changed.
+  for (const std::string& shard : arguments.operands) check_shard(shard);
   const auto folder = arguments.runner.store.parent_path();
   std::error_code code;
   if (!folder.empty()) std::filesystem::create_directories(folder, code);
