@@ -85,14 +85,15 @@ std::string word_column(const char* name, const Board& board, Value value) {
 
 double or_nan(const std::optional<double>& value) { return value.value_or(NAN); }
 
-// What must be equal for two runs to be ranked together: contract, data and test samples. Each
-// combination gets a place in a list, and each run the place of its own (-1: it has no result).
+// What must be equal for two runs to be ranked together: contract, data, test samples, and the FP32
+// accuracy of a weight file. Each combination gets a place in a list, and each run the place of its
+// own (-1: it has no result).
 struct Contracts {
   std::vector<int64_t> of_row;
   Json list = Json::array();
 
   explicit Contracts(const Board& board) {
-    std::map<std::tuple<int64_t, int64_t, int64_t>, int64_t> known;
+    std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, int64_t> known;
     for (const BoardRow& row : board.rows) {
       const auto contract = board.contracts.find(row.contract);
       if (contract == board.contracts.end()) {
@@ -100,24 +101,35 @@ struct Contracts {
         continue;
       }
       const auto [found, fresh] =
-          known.try_emplace(std::make_tuple(row.contract, row.data, row.test_samples),
+          known.try_emplace(std::make_tuple(row.contract, row.data, row.test_samples,
+                                            fixed_baseline(contract->second, row)),
                             static_cast<int64_t>(list.size()));
-      if (fresh)
-        add(contract->second, board.fingerprints[static_cast<size_t>(row.data)], row.test_samples);
+      if (fresh) add(contract->second, board.fingerprints[static_cast<size_t>(row.data)], row);
       of_row.push_back(found->second);
     }
   }
 
-  void add(const Contract& c, const std::string& fingerprint, int64_t samples) {
-    list.push_back({{"baseline", c.baseline},
-                    {"float_layers", c.float_layers},
-                    {"eight_bit_layers", c.eight_bit_layers},
-                    {"activation_bits", c.activation_bits},
-                    {"calibration", c.calibration_hash.substr(0, 12)},
-                    {"preprocessing", c.preprocessing_hash.substr(0, 12)},
-                    {"budget", c.training_budget},
-                    {"data", fingerprint.substr(0, 12)},
-                    {"samples", samples}});
+  // Hundredths of a point of FP32 accuracy, where it should not depend on the seed: then two
+  // figures mean two weight files of one name. -1 elsewhere.
+  static int64_t fixed_baseline(const Contract& c, const BoardRow& row) {
+    const bool fixed = c.baseline.rfind("weights ", 0) == 0 &&
+                       c.baseline.find(" epochs (") == std::string::npos && row.top1_fp32;
+    return fixed ? std::llround(1e4 * *row.top1_fp32) : -1;
+  }
+
+  void add(const Contract& c, const std::string& fingerprint, const BoardRow& row) {
+    const int64_t fp32 = fixed_baseline(c, row);
+    list.push_back(
+        {{"baseline", c.baseline},
+         {"fp32", fp32 < 0 ? "" : fmt::format("{:.2f} %", 0.01 * static_cast<double>(fp32))},
+         {"float_layers", c.float_layers},
+         {"eight_bit_layers", c.eight_bit_layers},
+         {"activation_bits", c.activation_bits},
+         {"calibration", c.calibration_hash.substr(0, 12)},
+         {"preprocessing", c.preprocessing_hash.substr(0, 12)},
+         {"budget", c.training_budget},
+         {"data", fingerprint.substr(0, 12)},
+         {"samples", row.test_samples}});
   }
 };
 
