@@ -177,7 +177,7 @@ std::string usage() {
          "  quantbench table [PAPER [TABLE]]            a paper's figures beside ours\n"
          "  quantbench leaderboard --out FOLDER         one HTML page of all runs\n"
          "  quantbench history                          what changed since the runs before; exit\n"
-         "                                              code 1 when something regressed\n"
+         "                                              code 3 when something regressed\n"
          "  quantbench merge STORE ...                  bring other stores' runs into --store\n"
          "  quantbench export                           runs as csv, json or mlflow\n"
          "  quantbench list methods|models|datasets|recipes|keys\n"

@@ -10,12 +10,15 @@ namespace quantbench {
 namespace {
 
 void read_rows(const Connection& connection, Board& board) {
+  board.rows.reserve(static_cast<size_t>(connection.integer("SELECT count(*) FROM runs")));
   Statement row = connection.prepare(
       "SELECT r.id, r.status, r.method, r.model, r.dataset, r.started, r.method_version, "
       "r.repetition, r.seed, r.configuration, s.contract, s.top1_fp32, s.top1_simulated, "
       "s.top1_shipped, s.size_bytes, s.weight_bits_average, s.activation_bits_average, s.bops, "
-      "s.train_seconds, s.test_samples FROM runs r LEFT JOIN results s ON s.run = r.id "
+      "s.train_seconds, s.test_samples, r.dataset_fingerprint FROM runs r LEFT JOIN results s ON "
+      "s.run = r.id "
       "ORDER BY r.id");
+  std::unordered_map<std::string, int64_t> known;
   while (row.step()) {
     BoardRow& r = board.rows.emplace_back();
     r.id = row.integer();
@@ -29,6 +32,10 @@ void read_rows(const Connection& connection, Board& board) {
           &r.activation_bits, &r.bops, &r.train_seconds})
       *figure = row.maybe_real();
     r.test_samples = row.integer();
+    const auto [found, fresh] =
+        known.try_emplace(row.text(), static_cast<int64_t>(board.fingerprints.size()));
+    if (fresh) board.fingerprints.push_back(found->first);
+    r.data = found->second;
   }
 }
 

@@ -70,7 +70,8 @@ int64_t configuration_id(const Connection& connection, const std::string& recipe
 void add_contract(const Connection& connection, int64_t run) {
   Statement query = connection.prepare(
       "SELECT c.text, r.preprocessing, s.activation_bits_average, "
-      "(SELECT count(*) FROM epochs e WHERE e.run = r.id AND e.stage <> 'fp32') "
+      "(SELECT count(*) FROM epochs e WHERE e.run = r.id AND e.stage <> 'fp32' "
+      "AND e.stage NOT LIKE 'fp32:%') "
       "FROM runs r JOIN recipes c ON c.id = r.recipe JOIN results s ON s.run = r.id "
       "WHERE r.id = ?");
   if (!query.bind(run).step()) return;
@@ -110,6 +111,16 @@ void fill_version2(Connection& database) {
         .run();
     add_contract(database, row.id);
   }
+}
+
+void fill_version3(Connection& database) {
+  std::vector<int64_t> runs;
+  Statement query = database.prepare("SELECT run FROM results");
+  while (query.step()) runs.push_back(query.integer());
+  for (int64_t run : runs) add_contract(database, run);
+  database.execute(
+      "DELETE FROM contracts WHERE id NOT IN (SELECT contract FROM results WHERE contract IS NOT "
+      "NULL)");
 }
 
 }  // namespace quantbench

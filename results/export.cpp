@@ -5,29 +5,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "results/compare/candidate.h"
+#include "results/contract.h"
 #include "results/run_json.h"
-#include "results/sqlite.h"
 #include "results/tables/csv.h"
 
 namespace quantbench {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json contract_json(const Store& store, int64_t run) {
-  Statement query = store.connection().prepare("SELECT contract FROM results WHERE run = ?");
-  query.bind(run);
-  const auto id = query.step() ? query.maybe_integer() : std::nullopt;
-  const Contract c = id ? contract_row(store, *id) : Contract();
-  return {{"baseline", c.baseline},
-          {"float_layers", c.float_layers},
-          {"eight_bit_layers", c.eight_bit_layers},
-          {"activation_bits", c.activation_bits},
-          {"calibration_hash", c.calibration_hash},
-          {"preprocessing_hash", c.preprocessing_hash},
-          {"training_budget", c.training_budget}};
-}
 
 Json run_json(const Store& store, const RunRecord& run) {
   Json out = summary_json(run, store.result(run.id));

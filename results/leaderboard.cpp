@@ -85,22 +85,51 @@ std::string word_column(const char* name, const Board& board, Value value) {
 
 double or_nan(const std::optional<double>& value) { return value.value_or(NAN); }
 
-// Contracts get places in a list, so that the page can look them up.
+// What must be equal for two runs to be ranked together: contract, data, test samples, and the FP32
+// accuracy of a weight file. Each combination gets a place in a list, and each run the place of its
+// own (-1: it has no result).
 struct Contracts {
-  std::map<int64_t, int64_t> place;
+  std::vector<int64_t> of_row;
   Json list = Json::array();
 
   explicit Contracts(const Board& board) {
-    for (const auto& [id, c] : board.contracts) {
-      place[id] = static_cast<int64_t>(list.size());
-      list.push_back({{"baseline", c.baseline},
-                      {"float_layers", c.float_layers},
-                      {"eight_bit_layers", c.eight_bit_layers},
-                      {"activation_bits", c.activation_bits},
-                      {"calibration", c.calibration_hash.substr(0, 12)},
-                      {"preprocessing", c.preprocessing_hash.substr(0, 12)},
-                      {"budget", c.training_budget}});
+    std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, int64_t> known;
+    for (const BoardRow& row : board.rows) {
+      const auto contract = board.contracts.find(row.contract);
+      if (contract == board.contracts.end()) {
+        of_row.push_back(-1);
+        continue;
+      }
+      const auto [found, fresh] =
+          known.try_emplace(std::make_tuple(row.contract, row.data, row.test_samples,
+                                            fixed_baseline(contract->second, row)),
+                            static_cast<int64_t>(list.size()));
+      if (fresh) add(contract->second, board.fingerprints[static_cast<size_t>(row.data)], row);
+      of_row.push_back(found->second);
     }
+  }
+
+  // Hundredths of a point of FP32 accuracy, where it should not depend on the seed: then two
+  // figures mean two weight files of one name. -1 elsewhere.
+  static int64_t fixed_baseline(const Contract& c, const BoardRow& row) {
+    const bool fixed = c.baseline.rfind("weights ", 0) == 0 &&
+                       c.baseline.find(" epochs (") == std::string::npos && row.top1_fp32;
+    return fixed ? std::llround(1e4 * *row.top1_fp32) : -1;
+  }
+
+  void add(const Contract& c, const std::string& fingerprint, const BoardRow& row) {
+    const int64_t fp32 = fixed_baseline(c, row);
+    list.push_back(
+        {{"baseline", c.baseline},
+         {"fp32", fp32 < 0 ? "" : fmt::format("{:.2f} %", 0.01 * static_cast<double>(fp32))},
+         {"float_layers", c.float_layers},
+         {"eight_bit_layers", c.eight_bit_layers},
+         {"activation_bits", c.activation_bits},
+         {"calibration", c.calibration_hash.substr(0, 12)},
+         {"preprocessing", c.preprocessing_hash.substr(0, 12)},
+         {"budget", c.training_budget},
+         {"data", fingerprint.substr(0, 12)},
+         {"samples", row.test_samples}});
   }
 };
 
@@ -118,8 +147,8 @@ std::string runs_json(const Board& board, const std::string& made) {
       [](const BoardRow& r) { return static_cast<double>(static_cast<uint64_t>(r.seed)); });
   add("configuration", 1, [](const BoardRow& r) { return static_cast<double>(r.configuration); });
   add("contract", 1, [&](const BoardRow& r) {
-    const auto found = contracts.place.find(r.contract);
-    return found == contracts.place.end() ? NAN : static_cast<double>(found->second);
+    const int64_t place = contracts.of_row[static_cast<size_t>(&r - board.rows.data())];
+    return place < 0 ? NAN : static_cast<double>(place);
   });
   add("started", 1,
       [](const BoardRow& r) { return r.started < 0 ? NAN : static_cast<double>(r.started); });
@@ -218,7 +247,8 @@ std::string leaderboard_html(const Store& store, const LeaderboardConfig& config
     details.erase("artefacts");
     element(page, fmt::format("run-{}", run), text(details));
   }
-  return page + site.after;
+  page += site.after;
+  return page;
 }
 
 }  // namespace quantbench

@@ -125,12 +125,16 @@ void copy_all(const Connection& connection) {
 
 }  // namespace
 
+void check_shard(const fs::path& shard) {
+  require(fs::exists(shard), "There is no shard {} to merge.", shard.string());
+  const Store checked(shard, Store::Access::Read);
+}
+
 Merged merge(Store& into, const fs::path& shard) {
   const Connection& connection = into.connection();
-  require(fs::exists(shard), "There is no shard {} to merge.", shard.string());
+  check_shard(shard);
   require(!fs::equivalent(shard, connection.path()),
           "{} is the store itself; name the shards to merge into it.", shard.string());
-  { const Store checked(shard, Store::Access::Read); }  // its schema, brought up to date or refused
   const Attached attached(connection, shard);
   Transaction transaction(connection);
   connection.execute("CREATE TABLE temp.taken (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)");

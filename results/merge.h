@@ -14,6 +14,10 @@ struct Merged {
   int64_t known = 0;    // were here already
 };
 
+// Throws Error unless `shard` is a store whose runs can be merged; an older one is brought to the
+// newest schema.
+void check_shard(const std::filesystem::path& shard);
+
 // One transaction: either all of the shard's runs are here afterwards or none. A run is known by
 // its uid, so merging a shard again changes nothing; it is numbered anew here, and counted as a
 // further repetition where its identity is here already. An older shard is brought to the newest

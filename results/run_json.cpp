@@ -1,5 +1,8 @@
 #include "results/run_json.h"
 
+#include "results/compare/candidate.h"
+#include "results/sqlite.h"
+
 namespace quantbench {
 namespace {
 
@@ -65,11 +68,26 @@ Json summary_json(const RunRecord& run, const RunResult& r) {
           {"folder", run.folder}};
 }
 
+Json contract_json(const Store& store, int64_t run) {
+  Statement query = store.connection().prepare("SELECT contract FROM results WHERE run = ?");
+  query.bind(run);
+  const auto id = query.step() ? query.maybe_integer() : std::nullopt;
+  const Contract c = id ? contract_row(store, *id) : Contract();
+  return {{"baseline", c.baseline},
+          {"float_layers", c.float_layers},
+          {"eight_bit_layers", c.eight_bit_layers},
+          {"activation_bits", c.activation_bits},
+          {"calibration_hash", c.calibration_hash},
+          {"preprocessing_hash", c.preprocessing_hash},
+          {"training_budget", c.training_budget}};
+}
+
 Json details_json(const Store& store, int64_t id) {
   const RunRecord run = store.run(id);
   Json out = summary_json(run, store.result(id));
   out["recipe"] = run.recipe;
   out["provenance"] = provenance_json(run.provenance);
+  out["contract"] = contract_json(store, id);
   Json& sites = out["sites"] = Json::array();
   for (const SiteRow& s : store.sites(id))
     sites.push_back({{"name", s.name},

@@ -12,7 +12,10 @@ namespace quantbench {
 // top1_shipped, size_bytes, weight_bits_average, ...
 nlohmann::ordered_json summary_json(const RunRecord& run, const RunResult& result);
 
-// summary_json with recipe, provenance, sites, epochs, latencies and artefacts.
+// What makes a run comparable (results/contract.h); empty texts while it has no result.
+nlohmann::ordered_json contract_json(const Store& store, int64_t run);
+
+// summary_json with recipe, provenance, contract, sites, epochs, latencies and artefacts.
 nlohmann::ordered_json details_json(const Store& store, int64_t run);
 
 }  // namespace quantbench

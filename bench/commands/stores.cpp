@@ -29,6 +29,8 @@ int export_command(const Arguments& arguments) {
 int merge_command(const Arguments& arguments) {
   require(!arguments.operands.empty(),
           "'quantbench merge' takes the stores to bring into --store, one or more.");
+  // All of them before anything is made or changed.
+  for (const std::string& shard : arguments.operands) check_shard(shard);
   const auto folder = arguments.runner.store.parent_path();
   std::error_code code;
   if (!folder.empty()) std::filesystem::create_directories(folder, code);
@@ -44,7 +46,7 @@ int history_command(const Arguments& arguments) {
   require(arguments.operands.empty(), "'quantbench history' takes no operand, but --since=TIME.");
   const auto found = changes(read_board(existing_store(arguments)), arguments.since);
   fmt::print("{}", render_changes(found, arguments.format));
-  return any_regressed(found) ? 1 : 0;
+  return any_regressed(found) ? 3 : 0;  // 1 is an error's
 }
 
 }  // namespace quantbench

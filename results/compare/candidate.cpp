@@ -11,6 +11,15 @@ namespace {
 
 constexpr size_t kMostCandidates = 50;
 
+// "hawq.bits" narrows recipes of HAWQ only: others have no section of that name.
+bool is_of_another_part(const std::string& recipe, const std::string& key) {
+  const size_t dot = key.find('.');
+  if (dot == std::string::npos) return false;
+  const std::string section = key.substr(0, dot + 1);
+  return recipe.compare(0, section.size(), section) != 0 &&
+         recipe.find("\n" + section) == std::string::npos;
+}
+
 // The configurations, by id, whose recipes have the keys.
 std::vector<int64_t> wanted_configurations(const Store& store, const Selection& selection) {
   const Connection& connection = store.connection();
@@ -32,6 +41,7 @@ std::vector<int64_t> wanted_configurations(const Store& store, const Selection& 
       const std::string recipe = query.text();
       const bool fits =
           std::all_of(selection.keys.begin(), selection.keys.end(), [&](const auto& wanted) {
+            if (is_of_another_part(recipe, wanted.first)) return true;
             const std::string has = recipe_value(recipe, wanted.first);
             return std::count(wanted.second.begin(), wanted.second.end(), has) > 0;
           });

@@ -85,37 +85,54 @@ std::vector<std::string> contract_differences(const Store& store, const Candidat
   return once;
 }
 
-std::optional<PredictionRow> answers(const Store& store, int64_t run, const std::string& metric) {
-  const std::string kind = metric == "top1_shipped" ? "shipped" : "simulated";
-  for (PredictionRow& row : store.predictions(run))
-    if (row.kind == kind) return std::move(row);
-  return std::nullopt;
-}
+// What runs answered, unpacked once for all pairs that a run is in.
+class Answers {
+ public:
+  Answers(const Store& store, const std::string& metric)
+      : store_(store), kind_(metric == "top1_shipped" ? "shipped" : "simulated") {}
 
-// McNemar and bootstrap, over samples that both answered under the same target.
-void add_sample_tests(const Store& store, const std::vector<Paired>& pairs,
-                      const std::string& metric, Pair& out) {
-  std::map<int32_t, double> differences;  // sample -> sum over seeds
-  double seeds = 0;
+  // Null when the run's answers were not kept.
+  const PredictionRow* of(int64_t run) {
+    const auto [found, fresh] = known_.try_emplace(run);
+    if (fresh)
+      for (PredictionRow& row : store_.predictions(run))
+        if (row.kind == kind_) found->second = std::move(row);
+    return found->second ? &*found->second : nullptr;
+  }
+
+ private:
+  const Store& store_;
+  std::string kind_;
+  std::map<int64_t, std::optional<PredictionRow>> known_;
+};
+
+// McNemar and bootstrap, where both answered the same samples under the same targets for every
+// seed.
+void add_sample_tests(Answers& answers, const std::vector<Paired>& pairs, Pair& out) {
+  const PredictionRow* first = nullptr;
+  std::vector<double> differences;  // of a sample: summed over seeds
+  std::vector<double> mcnemar;
   for (const Paired& pair : pairs) {
-    if (pair.reference->fingerprint != pair.candidate->fingerprint) return;
-    const auto a = answers(store, pair.reference->id, metric),
-               b = answers(store, pair.candidate->id, metric);
-    if (!a || !b || a->sample != b->sample || a->target != b->target) return;
+    const PredictionRow *a = answers.of(pair.reference->id), *b = answers.of(pair.candidate->id);
+    if (a == nullptr || b == nullptr || a->sample.empty()) return;
+    if (first == nullptr) first = a;
+    if (pair.reference->fingerprint != pair.candidate->fingerprint || a->target != b->target ||
+        a->sample != b->sample || a->sample != first->sample)
+      return;
+    differences.resize(a->sample.size(), 0);
     int64_t only_a = 0, only_b = 0;
     for (size_t i = 0; i < a->sample.size(); ++i) {
       const bool left = a->predicted[i] == a->target[i], right = b->predicted[i] == b->target[i];
       only_a += left && !right;
       only_b += right && !left;
-      differences[a->sample[i]] += static_cast<double>(right) - static_cast<double>(left);
+      differences[i] += static_cast<double>(right) - static_cast<double>(left);
     }
-    out.mcnemar.push_back(mcnemar_p(only_a, only_b));
-    ++seeds;
+    mcnemar.push_back(mcnemar_p(only_a, only_b));
   }
-  if (differences.empty()) return;
-  std::vector<double> values;
-  for (const auto& [sample, sum] : differences) values.push_back(sum / seeds);
-  out.sample_interval = bootstrap_mean(values);
+  if (mcnemar.empty()) return;
+  for (double& sum : differences) sum /= static_cast<double>(mcnemar.size());
+  out.mcnemar = std::move(mcnemar);
+  out.sample_interval = bootstrap_mean(differences);
 }
 
 std::optional<RatioSummary> ratio_of(const std::vector<Paired>& pairs,
@@ -201,7 +218,8 @@ std::string sentence_of(const TaskComparison& task, const Pair& pair, double alp
   return out;
 }
 
-Pair pair_up(const Store& store, const TaskComparison& task, size_t reference, size_t candidate) {
+Pair pair_up(const Store& store, Answers& answers, const TaskComparison& task, size_t reference,
+             size_t candidate) {
   Pair out;
   out.reference = reference;
   out.candidate = candidate;
@@ -217,7 +235,7 @@ Pair pair_up(const Store& store, const TaskComparison& task, size_t reference, s
   out.seeds = static_cast<int64_t>(differences.size());
   out.difference = summarize(differences);
   out.p = sign_flip_p(differences);
-  add_sample_tests(store, pairs, task.metric, out);
+  add_sample_tests(answers, pairs, out);
   out.size = ratio_of(pairs, &CandidateRun::size_bytes);
   out.bops = ratio_of(pairs, &CandidateRun::bops);
   add_latencies(store, pairs, out);
@@ -239,10 +257,11 @@ TaskComparison compare_task(const Store& store, std::vector<Candidate> candidate
           "{} against {} configurations of {} on {} are more than {} pairs; narrow them with keys "
           "of their recipes, such as --seed or --METHOD.weight_bits.",
           first, task.candidates.size() - first, task.model, task.dataset, kMostPairs);
+  Answers answers(store, task.metric);
   std::vector<double> p;
   for (size_t a = 0; a < first; ++a)
     for (size_t b = first; b < task.candidates.size(); ++b) {
-      task.pairs.push_back(pair_up(store, task, a, b));
+      task.pairs.push_back(pair_up(store, answers, task, a, b));
       p.push_back(task.pairs.back().p);
     }
   const std::vector<double> corrected = holm(p);

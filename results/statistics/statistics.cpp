@@ -5,9 +5,9 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <numeric>
 #include <random>
+#include <utility>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -133,8 +133,13 @@ Interval bootstrap_mean(const std::vector<double>& values, double confidence, in
   require(replicates > 0, "A bootstrap takes at least one replicate, not {}.", replicates);
   // Answers take few distinct values: how often each is drawn is multinomial, which costs a few
   // binomial draws a replicate instead of one draw a sample.
-  std::map<double, int64_t> counts;
-  for (double value : values) ++counts[value];
+  std::vector<double> sorted(values);
+  std::sort(sorted.begin(), sorted.end());
+  std::vector<std::pair<double, int64_t>> counts;
+  for (double value : sorted) {
+    if (counts.empty() || counts.back().first != value) counts.emplace_back(value, 0);
+    ++counts.back().second;
+  }
   std::mt19937_64 engine(RandomStream(seed, "bootstrap").seed());
   std::vector<double> means(static_cast<size_t>(replicates));
   for (double& mean : means) {

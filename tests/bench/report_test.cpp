@@ -96,6 +96,18 @@ TEST_F(Reports, TableNeedsNoStoreAndMakesNone) {
   EXPECT_FALSE(std::filesystem::exists(path()));
 }
 
+TEST_F(Reports, RefusedShardLeavesNoStoreBehind) {
+  fill(1);
+  Connection(path(), Connection::Access::Write).execute("PRAGMA user_version = 99");
+  const std::string other = path("other.db").string();
+
+  const Answer answer = ask("merge " + path().string() + " --store " + other);
+
+  EXPECT_EQ(answer.code, 1);
+  EXPECT_THAT(answer.err, HasSubstr("use a newer quantbench"));
+  EXPECT_FALSE(std::filesystem::exists(other));
+}
+
 TEST_F(Reports, MergingTwiceChangesNothing) {
   fill(2);
   const std::string other = path("other.db").string();
@@ -119,7 +131,7 @@ TEST_F(Reports, HistorySaysByItsExitCodeWhetherAnythingRegressed) {
 
   const Answer answer = ask("history --format markdown");
 
-  EXPECT_EQ(answer.code, 1);
+  EXPECT_EQ(answer.code, 3);
   EXPECT_THAT(answer.out, HasSubstr("## 1 regressed"));
 }
 

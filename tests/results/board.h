@@ -42,8 +42,8 @@ inline RunRecord begin_run(Store& store, const SomeRun& r) {
 
 inline int64_t add_run(Store& store, const SomeRun& r) {
   const RunRecord run = begin_run(store, r);
-  store.add_epochs(run.id, {{"fp32", 1, 0.5, 0.9, 0.6, 0.88, 0.1, 2},
-                            {"train", 1, 0.4, 0.91, 0.5, 0.89, 0.01, 2}});
+  store.add_epochs(run.id, {{"fp32:fp32", 1, 0.5, 0.9, 0.6, 0.88, 0.1, 2},
+                            {"train:tune", 1, 0.4, 0.91, 0.5, 0.89, 0.01, 2}});
   RunResult result;
   result.top1_fp32 = r.top1_fp32;
   result.top1_simulated = r.top1;

@@ -201,6 +201,8 @@ TEST_F(Compare, KeysNarrowAMethod) {
   selection.keys = {{"uniform.weight_bits", {"2"}}, {"model", {"lenet5"}}};
 
   EXPECT_EQ(select_candidates(store_, selection, "").size(), 1u);
+  selection.keys["hawq.bits"] = {"7"};  // another method's affair
+  EXPECT_EQ(select_candidates(store_, selection, "").size(), 1u);
   selection.keys["model"] = {"vgg7"};
   EXPECT_THAT(sentence_of([&] { select_candidates(store_, selection, "method uniform"); }),
               HasSubstr("no run of method uniform"));

@@ -96,5 +96,19 @@ TEST_F(StoreTest, RunsOfVersionOneGetUidConfigurationAndContract) {
   EXPECT_EQ(contract_of_run(store, 1).training_budget, "none");
 }
 
+TEST_F(StoreTest, ContractsOfVersionTwoAreDerivedAnew) {
+  {
+    Store store(path());
+    add_run(store, {});
+    store.connection().execute(
+        "UPDATE contracts SET training_budget = '2 epochs, batch 20', sha256 = 'old'; "
+        "PRAGMA user_version = 2");
+  }
+  const Store store(path());
+
+  EXPECT_EQ(contract_of_run(store, 1).training_budget, "1 epochs, batch 20");
+  EXPECT_EQ(store.connection().integer("SELECT count(*) FROM contracts"), 1);
+}
+
 }  // namespace
 }  // namespace quantbench

@@ -60,6 +60,18 @@ TEST_F(Leaderboard, HoldsEveryRunByColumns) {
   EXPECT_THAT(runs.at("latency_kinds").at(0), HasSubstr("fake_quantized (simulated, LibTorch"));
 }
 
+TEST_F(Leaderboard, RunsOnOtherSamplesAreOfAnotherGroup) {
+  SomeRun few;
+  few.target = few.predicted = {0, 1};
+  add_run(store_, {});
+  add_run(store_, few);
+
+  const Json runs = data(page(), "runs");
+
+  EXPECT_EQ(runs.at("numbers").at("contract"), Json({0, 1}));
+  EXPECT_EQ(runs.at("contracts").at(1).at("samples"), 2);
+}
+
 TEST_F(Leaderboard, EmptyStoreIsAPageToo) { EXPECT_EQ(data(page(), "runs").at("count"), 0); }
 
 TEST_F(Leaderboard, DetailsAreThereForAsManyRunsAsAsked) {

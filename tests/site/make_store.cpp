@@ -152,8 +152,8 @@ void make_many(Store& store, int64_t runs) {
       configuration = c.last_id();
     }
     const std::string recipe =
-        fmt::format("dataset = {}\nmethod = {}\nmodel = {}\nseed = {}\n{}.budget = {}\n", r.dataset,
-                    r.method, r.model, r.seed, r.method, group) +
+        fmt::format("dataset = {}\nmethod = {}\nmodel = {}\nseed = {}\ntrain.epochs = {}\n",
+                    r.dataset, r.method, r.model, r.seed, group / 8) +
         recipe_of(r, random.child(static_cast<uint64_t>(group)));
     c.insert("recipes", "sha256, text", sha256(recipe), recipe);
     c.insert("runs",

@@ -32,6 +32,7 @@ byTask.forEach((known, task) => {
 
 const titles = {
   baseline: 'FP32 baseline',
+  fp32: 'FP32 accuracy',
   float_layers: 'layers in float',
   eight_bit_layers: 'layers kept at 8 bit',
   activation_bits: 'activation bits',
@@ -50,4 +51,4 @@ export function differences(a, b) {
 }
 
 export const contractPairs = (group) =>
-  Object.entries(titles).map(([key, title]) => [title, String(group.contract[key] ?? '')]);
+  Object.entries(titles).filter(([key]) => group.contract[key] !== '').map(([key, title]) => [title, String(group.contract[key] ?? '')]);
