@@ -21,7 +21,7 @@
 namespace quantbench {
 namespace {
 
-constexpr int64_t kImages = 128, kPilot = 24;
+constexpr int64_t kImages = 128, kPilot = 16;
 constexpr double kError = 0.05;
 
 using Clock = std::chrono::steady_clock;
