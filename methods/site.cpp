@@ -129,4 +129,10 @@ std::vector<Site> operand_sites(const Graph& graph) {
   return out;
 }
 
+bool is_relu(const Graph& graph, const Site& site) {
+  return site.point.kind == PointKind::Output &&
+         std::holds_alternative<op::Relu>(
+             graph.nodes[static_cast<size_t>(site.point.node)].operation);
+}
+
 }  // namespace quantbench

@@ -35,4 +35,7 @@ std::vector<Site> operand_sites(const Graph& graph);
 // The site of the tensor that node `consumer`'s Conv2d / Linear multiplies.
 Point operand_of(const Graph& graph, int consumer);
 
+// Whether the site is the output of a ReLU, whose work a quantizer there can do as well.
+bool is_relu(const Graph& graph, const Site& site);
+
 }  // namespace quantbench

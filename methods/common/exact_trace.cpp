@@ -1,6 +1,7 @@
 #include "methods/common/exact_trace.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "methods/common/signs.h"

@@ -1,6 +1,8 @@
 #include "methods/common/hessian.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "methods/common/signs.h"

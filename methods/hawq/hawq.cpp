@@ -150,15 +150,8 @@ std::vector<std::vector<std::string>> Hawq::stages(int64_t epochs) const {
   return out;
 }
 
-void Hawq::attach(Network& network) {
-  MixedPrecision::attach(network);
-  const Graph& graph = network.graph();
-  std::vector<Site> sites = weight_sites(graph);
-  for (Site& site : operand_sites(graph)) sites.push_back(std::move(site));
-  for (const Site& site : sites) {
-    const auto inner = std::dynamic_pointer_cast<Quantizer>(network.tap(site.point));
-    network.set_tap(site.point, std::make_shared<StagedQuantizer>(inner));
-  }
+std::shared_ptr<Quantizer> Hawq::quantizer(const Graph& graph, const Site& site) const {
+  return std::make_shared<StagedQuantizer>(MixedPrecision::quantizer(graph, site));
 }
 
 std::vector<Phase> Hawq::phases(Network& network, const TrainingBudget& budget) const {

@@ -31,7 +31,6 @@ class Hawq : public MixedPrecision {
  public:
   explicit Hawq(const OptionValues& options);
 
-  void attach(Network& network) override;
   // One phase for each stage, then a last one; the schedule runs through all of them.
   std::vector<Phase> phases(Network& network, const TrainingBudget& budget) const override;
   void begin_phase(Network& network, int phase) override;
@@ -45,6 +44,7 @@ class Hawq : public MixedPrecision {
 
  protected:
   void choose(MethodContext& context) override;
+  std::shared_ptr<Quantizer> quantizer(const Graph& graph, const Site& site) const override;
 
  private:
   void switch_on(Network& network, const std::vector<std::string>& weights);

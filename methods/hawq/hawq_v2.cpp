@@ -134,16 +134,13 @@ void HawqV2::choose_weights(const Network& network, const std::vector<Site>& sit
   }
   nlohmann::json& out = evidence_["weights"];
   const std::vector<size_t> order = by_average_trace(sites, traces);
-  BitChoice chosen;
   if (options().text("limit") == "knee") {
     const std::vector<BitChoice> frontier = pareto_frontier(groups);
-    chosen = frontier[knee(frontier)];
-    limit = chosen.cost;
-  } else if (options().text("search") == "monotone") {
-    chosen = least_monotone(groups, order, limit);
-  } else {
-    chosen = least_perturbation(groups, limit);
+    limit = frontier[knee(frontier)].cost;
   }
+  const BitChoice exact = least_perturbation(groups, limit);
+  const BitChoice monotone = least_monotone(groups, order, limit);
+  const BitChoice& chosen = options().text("search") == "monotone" ? monotone : exact;
 
   double elements = 0, size = 0;
   out["layers"] = nlohmann::json::array();
@@ -158,8 +155,8 @@ void HawqV2::choose_weights(const Network& network, const std::vector<Site>& sit
   out["budget"] = limit;
   out["chosen"] = to_json(chosen);
   out["bound"] = relaxed_bound(groups, limit);
-  out["exact"] = to_json(least_perturbation(groups, limit));
-  out["monotone"] = to_json(least_monotone(groups, order, limit));
+  out["exact"] = to_json(exact);
+  out["monotone"] = to_json(monotone);
   out["mean_bits"] = size / elements;
 }
 
@@ -187,7 +184,9 @@ void HawqV2::choose_activations(MethodContext& context, const std::vector<Batch>
   for (const Batch& batch : batches)
     network.observe(batch, points, [&](const Point& point, const Tensor& a, const TapContext&) {
       const size_t i = index.at(point);
-      const Range range = range_at(ranges, sites[i], Granularity::Tensor, "method hawq_v2");
+      Range range = range_at(ranges, sites[i], Granularity::Tensor, "method hawq_v2");
+      range.low = range.low.to(a.device());
+      range.high = range.high.to(a.device());
       const double share =
           average_trace(traces[i], sites[i]) / evidence_["hessian_samples"].get<double>();
       for (BitOption& option : groups[i]) {

@@ -10,12 +10,6 @@ namespace {
 
 constexpr int64_t kImagesAtOnce = 128;
 
-bool is_relu(const Graph& graph, const Site& site) {
-  return site.point.kind == PointKind::Output &&
-         std::holds_alternative<op::Relu>(
-             graph.nodes[static_cast<size_t>(site.point.node)].operation);
-}
-
 std::vector<Site> quantized_sites(const Graph& graph) {
   std::vector<Site> sites = weight_sites(graph);
   for (Site& site : operand_sites(graph)) sites.push_back(std::move(site));

@@ -38,6 +38,9 @@ class MixedPrecision : public Method {
   // Every width of a weight with its cost (`cost_per_bit` * bits) and sensitivity * |Q_b(W) - W|^2.
   BitOptions weight_options(const Tensor& weight, double cost_per_bit, double sensitivity) const;
 
+  // What attach() puts on a site.
+  virtual std::shared_ptr<Quantizer> quantizer(const Graph& graph, const Site& site) const;
+
   BitWidth bits_of(const Site& site) const;
   const OptionValues& options() const { return options_; }
 
@@ -45,8 +48,6 @@ class MixedPrecision : public Method {
   nlohmann::json evidence_ = nlohmann::json::object();
 
  private:
-  std::shared_ptr<Quantizer> quantizer(const Graph& graph, const Site& site) const;
-
   std::string name_, model_;
   OptionValues options_;
   Granularity granularity_;

@@ -8,12 +8,6 @@ namespace {
 
 constexpr char kOwner[] = "method uniform";
 
-bool is_relu(const Graph& graph, const Site& site) {
-  return site.point.kind == PointKind::Output &&
-         std::holds_alternative<op::Relu>(
-             graph.nodes[static_cast<size_t>(site.point.node)].operation);
-}
-
 bool is_network_input(const Site& site) { return site.point.node == 0; }
 
 }  // namespace
