@@ -12,8 +12,20 @@ Tensor starts(const Tensor& sorted, int64_t count) {
                              torch::arange(count + 1, sorted.options().dtype(torch::kLong)));
 }
 
-Tensor stable_order(const Tensor& keys) {
-  return std::get<1>(torch::sort(keys, /*stable=*/true, /*dim=*/0, /*descending=*/false));
+// The order that sorts keys of 0..count-1, equal ones as they come: counting sort on the CPU, where
+// batches of graphs are made.
+Tensor stable_order(const Tensor& keys, int64_t count) {
+  if (!keys.is_cpu())
+    return std::get<1>(torch::sort(keys, /*stable=*/true, /*dim=*/0, /*descending=*/false));
+  const Tensor given = keys.contiguous();
+  const auto* key = given.data_ptr<int64_t>();
+  std::vector<int64_t> next(static_cast<size_t>(count) + 1, 0);
+  for (int64_t i = 0; i < keys.size(0); ++i) ++next[static_cast<size_t>(key[i]) + 1];
+  for (size_t k = 1; k < next.size(); ++k) next[k] += next[k - 1];
+  Tensor out = torch::empty_like(given);
+  auto* order = out.data_ptr<int64_t>();
+  for (int64_t i = 0; i < keys.size(0); ++i) order[next[static_cast<size_t>(key[i])]++] = i;
+  return out;
 }
 
 }  // namespace
@@ -29,11 +41,11 @@ Topology::Topology(int64_t node_count, Tensor source, Tensor target, Tensor grap
             "An edge names node {}, but the graph's nodes are 0..{}.", low < 0 ? low : high,
             node_count - 1);
   }
-  const Tensor order = stable_order(target);
+  const Tensor order = stable_order(target, node_count);
   source_ = source.index_select(0, order).contiguous();
   target_ = target.index_select(0, order).contiguous();
   offsets_ = starts(target_, node_count);
-  by_source_ = stable_order(source_);
+  by_source_ = stable_order(source_, node_count);
   source_offsets_ = starts(source_.index_select(0, by_source_), node_count);
   if (graph_of_node_.defined() && node_count > 0)
     graph_count_ = graph_of_node_.max().item<int64_t>() + 1;

@@ -1,6 +1,7 @@
 #include "bench/packaging.h"
 
 #include <cmath>
+#include <set>
 
 namespace quantbench {
 namespace {
@@ -54,7 +55,7 @@ Packaged make_package(Network& network, const Method& method) {
   for (const auto& [name, tensor] : network.state())
     out.package.parameters[name] = tensor.detach().to(torch::kCPU).contiguous();
 
-  std::map<Point, double> bits_of;
+  std::map<Point, double> bits_of, elements_of;
   int64_t weight_elements = 0;
   for (const Site& site : weight_sites(graph)) {
     Encoding encoding = method.encode(network, site);
@@ -77,6 +78,7 @@ Packaged make_package(Network& network, const Method& method) {
 
   for (const Site& site : all_sites(graph)) {
     if (site.is_weight()) continue;
+    elements_of[site.point] = static_cast<double>(site.elements);
     Format format = method.format(network, site);
     if (std::holds_alternative<FloatFormat>(format)) continue;
     check(format, "Site " + site.name);
@@ -96,17 +98,17 @@ Packaged make_package(Network& network, const Method& method) {
     return found == bits_of.end() ? 32.0 : found->second;
   };
   double bit_operations = 0, activation_bits = 0, activation_elements = 0;
+  std::set<Point> counted;  // operands; several products may share one
   for (const Site& weight : weight_sites(graph)) {
-    const int node = weight.point.node;
-    const Point entering{node, PointKind::Input};
-    const double operand =
-        bits_of.count(entering) ? bits_at(entering) : bits_at(operand_of(graph, node));
-    bit_operations += static_cast<double>(weight.macs) * bits_at(weight.point) * operand;
+    const Point entering{weight.point.node, PointKind::Input};
+    const Point operand =
+        bits_of.count(entering) ? entering : operand_of(graph, weight.point.node);
+    bit_operations +=
+        static_cast<double>(weight.macs) * bits_at(weight.point) * bits_at(operand);
     out.macs += weight.macs;
-  }
-  for (const Site& operand : operand_sites(graph)) {
-    activation_bits += bits_at(operand.point) * static_cast<double>(operand.elements);
-    activation_elements += static_cast<double>(operand.elements);
+    if (!counted.insert(operand).second) continue;
+    activation_bits += bits_at(operand) * elements_of[operand];
+    activation_elements += elements_of[operand];
   }
   out.bops = std::llround(bit_operations);
   out.activation_bits_average = activation_bits / std::max(activation_elements, 1.0);

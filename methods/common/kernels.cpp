@@ -3,16 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-// One function, compiled for several vector units and chosen when the program starts. Sanitizers do
-// not go together with the resolvers that this needs.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define QUANTBENCH_CLONES \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define QUANTBENCH_CLONES
-#endif
-#define QUANTBENCH_INLINE inline __attribute__((always_inline))
+#include "methods/common/vector_units.h"
 
 namespace quantbench::kernels {
 namespace {

@@ -63,6 +63,30 @@ TEST_F(RealData, MnistHasAllImages) {
   EXPECT_NEAR(train.input.std().item<float>(), 1, 0.001);
 }
 
+TEST_F(RealData, RedditBinaryHasTheFoldsOfDegreeQuant) {
+  OPEN_OR_SKIP(reddit, "reddit_binary", {{"fold", "0"}});
+
+  EXPECT_EQ(reddit->size(Split::Train), 1600);
+  EXPECT_EQ(reddit->size(Split::Validation), 200);
+  EXPECT_EQ(reddit->input_shape(), std::vector<int64_t>{1});
+  EXPECT_EQ(class_counts(*reddit, Split::Test), std::vector<int64_t>(2, 100));
+  const Batch test = whole(*reddit, Split::Test);
+  // The first and the sum of the test graphs of scikit-learn's first fold.
+  EXPECT_EQ(test.sample_ids[0].item<int64_t>(), 21);
+  EXPECT_EQ(test.sample_ids.sum().item<int64_t>(), 206857);
+  EXPECT_EQ(whole(*reddit, Split::Train).topology->node_count() + test.topology->node_count() +
+                whole(*reddit, Split::Validation).topology->node_count(),
+            859254);
+}
+
+TEST_F(RealData, GinPublishedFoldsForMutag) {
+  OPEN_OR_SKIP(mutag, "mutag", {{"folds_from", "files"}, {"fold", "3"}});
+
+  EXPECT_EQ(mutag->size(Split::Train) + mutag->size(Split::Validation) + mutag->size(Split::Test),
+            180);
+  EXPECT_EQ(mutag->input_shape(), std::vector<int64_t>{7});
+}
+
 TEST_F(RealData, CoraIsTheStandardGraph) {
   OPEN_OR_SKIP(cora, "cora");
 

@@ -1,0 +1,97 @@
+#include "methods/degree_quant/masked_quantize.h"
+
+#include "base/error.h"
+#include "methods/degree_quant/row_blocks.h"
+
+namespace quantbench {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+kernels::Grid grid_of(const UniformFormat& format) {
+  kernels::Grid grid;
+  grid.scale = format.scale.item<float>();
+  grid.inverse = 1.0f / grid.scale;
+  grid.zero_point = grid.offset = static_cast<float>(format.zero_point.item<int32_t>());
+  grid.low = static_cast<float>(lowest_code(format).item<int32_t>());
+  grid.high = static_cast<float>(highest_code(format).item<int32_t>());
+  return grid;
+}
+
+// keep as it broadcasts to x.
+Tensor spread(const Tensor& keep, const Tensor& x) {
+  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
+  if (!shape.empty()) shape[0] = keep.numel();
+  return keep.to(torch::kBool).view(shape);
+}
+
+// One argument for autograd, which takes no undefined tensors.
+struct Masking {
+  Tensor keep;
+  kernels::Grid grid;
+  bool clipped = false;
+};
+
+// The formulas as tensor operations, for other devices: value and, where asked for, `open`.
+Tensor quantized_elsewhere(const Tensor& x, const Masking& how, Tensor* open) {
+  const kernels::Grid& g = how.grid;
+  const Tensor code = torch::round(x * g.inverse) + g.offset;
+  Tensor y = (code.clamp(g.low, g.high) - g.zero_point) * g.scale;
+  if (open) *open = (code > g.low) & (code < g.high);
+  if (!how.keep.defined()) return y;
+  const Tensor kept = spread(how.keep, x);
+  if (open) *open = *open | kept;
+  return torch::where(kept, x, y);
+}
+
+struct MaskedQuantize : Function<MaskedQuantize> {
+  static Tensor forward(AutogradContext* context, const Tensor& given, const Masking& how) {
+    Tensor open, y;
+    if (given.is_cpu()) {
+      const Tensor x = given.contiguous();
+      y = torch::empty_like(x);
+      if (how.clipped) open = torch::empty(x.sizes(), torch::kUInt8);
+      auto* flags = how.clipped ? open.data_ptr<uint8_t>() : nullptr;
+      float* out = y.data_ptr<float>();
+      RowBlocks(x, how.keep).for_each([&](int64_t, int64_t first, const kernels::RowBlock& block) {
+        kernels::quantize_rows(block, out + first, flags ? flags + first : nullptr, how.grid);
+      });
+    } else {
+      y = quantized_elsewhere(given, how, how.clipped ? &open : nullptr);
+    }
+    if (how.clipped) context->save_for_backward({open});
+    context->saved_data["clipped"] = how.clipped;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    require(!torch::GradMode::is_enabled(),
+            "A quantizer has no second derivative: take it without taps (Network::enable_taps).");
+    if (!context->saved_data["clipped"].toBool()) return {gradients[0], {}};
+    const Tensor open = context->get_saved_variables()[0];
+    if (!open.is_cpu()) return {gradients[0] * open, {}};
+    const Tensor g = gradients[0].contiguous();
+    Tensor dx = torch::empty_like(g);
+    const RowBlocks blocks(g, {});
+    blocks.for_each([&](int64_t, int64_t first, const kernels::RowBlock& block) {
+      kernels::gate(block.x, open.data_ptr<uint8_t>() + first, dx.data_ptr<float>() + first,
+                    block.rows * block.width);
+    });
+    return {dx, {}};
+  }
+};
+
+}  // namespace
+
+Tensor masked_quantize(const Tensor& x, const Tensor& keep, const UniformFormat& format,
+                       GradientRule rule) {
+  require(!keep.defined() || (x.dim() > 0 && keep.numel() == x.size(0)),
+          "A mask of {} rows does not fit a tensor of {}.", keep.defined() ? keep.numel() : 0,
+          x.dim() > 0 ? x.size(0) : 0);
+  return MaskedQuantize::apply(x.to(torch::kFloat32),
+                               Masking{keep, grid_of(format), rule == GradientRule::Clipped});
+}
+
+}  // namespace quantbench

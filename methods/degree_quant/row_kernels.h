@@ -1,0 +1,33 @@
+// The inner loops of Degree-Quant on the CPU: rows [rows, width] of float32 of which some are
+// protected and pass unchanged. `keep` has a byte a row, 1: protected; nullptr: none is.
+#pragma once
+
+#include <cstdint>
+
+#include "methods/common/kernels.h"
+
+namespace quantbench::kernels {
+
+struct RowBlock {
+  const float* x = nullptr;
+  const uint8_t* keep = nullptr;
+  int64_t rows = 0, width = 1;
+};
+
+// How many elements of the rows that count there are, and how many lie beyond low..high.
+struct Beyond {
+  int64_t total = 0, below = 0, above = 0;
+};
+Beyond count_beyond(RowBlock block, float low, float high);
+
+// The smallest and the largest element of the rows that count.
+Extremes row_extremes(RowBlock block);
+
+// y = the grid's value of x, or x in protected rows. open (may be nullptr) gets 1 where the gradient
+// passes: in protected rows, and where the unclamped code lies strictly between the grid's ends.
+void quantize_rows(RowBlock block, float* y, uint8_t* open, Grid grid);
+
+// dx = gradient where open.
+void gate(const float* gradient, const uint8_t* open, float* dx, int64_t n);
+
+}  // namespace quantbench::kernels

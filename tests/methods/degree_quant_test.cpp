@@ -1,0 +1,417 @@
+// Degree-Quant's own maths; the numbers are those of its dossier, section 6.
+#include "methods/degree_quant/degree_quant.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "methods/common/range.h"
+#include "methods/degree_quant/sites.h"
+#include "models/graph_ops.h"
+#include "models/model.h"
+
+namespace quantbench {
+namespace {
+
+UniformFormat affine(double low, double high, int bits) {
+  return uniform_format(
+      {Granularity::Tensor, torch::full({1}, low), torch::full({1}, high)}, BitWidth(bits),
+      Scheme::Affine);
+}
+
+double value(const UniformFormat& format, double x) {
+  return apply(format, torch::full({1}, x)).item<double>();
+}
+
+// Check 1 and 2.
+TEST(DegreeQuantGrid, AffineGridsAreThePublishedOnes) {
+  const UniformFormat eight = affine(-1, 3, 8);
+  EXPECT_NEAR(eight.scale.item<double>(), 0.0156863, 1e-7);
+  EXPECT_EQ(value(eight, 0), 0);
+  EXPECT_NEAR(value(eight, 3), 2.99608, 1e-5);
+  EXPECT_NEAR(value(eight, -1), -1.00392, 1e-5);
+  EXPECT_NEAR(value(eight, 5), 2.99608, 1e-5);
+
+  const UniformFormat four = affine(0, 1.5, 4);
+  EXPECT_NEAR(four.scale.item<double>(), 0.1, 1e-7);
+  EXPECT_EQ(four.zero_point.item<int>(), 0);
+  EXPECT_NEAR(value(four, 0.26), 0.3, 1e-6);
+  EXPECT_NEAR(value(four, 2), 1.5, 1e-6);
+  const UniformFormat is_signed = affine(-1, 3, 4);
+  EXPECT_NEAR(is_signed.scale.item<double>(), 0.266667, 1e-6);
+  EXPECT_NEAR(value(is_signed, 0.401), 0.53333, 1e-5) << "0.4 itself lies between two codes";
+}
+
+// Check 3.
+TEST(MaskedQuantize, ClippedGradientsStopInTheEndBins) {
+  const UniformFormat format = affine(0, 1.5, 4);
+  for (const bool clipped : {true, false}) {
+    const Tensor x = torch::tensor({0.0f, 1.5f, 1.44f, 0.7f, 2.0f, -1.0f}).requires_grad_();
+    masked_quantize(x, {}, format, clipped ? GradientRule::Clipped : GradientRule::Straight)
+        .sum()
+        .backward();
+    const Tensor expected = clipped ? torch::tensor({0.0f, 0.0f, 1.0f, 1.0f, 0.0f, 0.0f})
+                                    : torch::ones({6});
+    EXPECT_TRUE(torch::equal(x.grad(), expected)) << x.grad();
+  }
+}
+
+TEST(MaskedQuantize, ProtectedRowsPassWithTheirGradient) {
+  torch::manual_seed(1);
+  for (int64_t width : {1, 3, 64, 5000}) {
+    const Tensor x = torch::randn({301, width}).requires_grad_();
+    const Tensor keep = (torch::rand({301}) < 0.3).to(torch::kUInt8);
+    const Tensor slope = torch::randn({301, width});
+    const UniformFormat format = affine(-1, 1.5, 4);
+
+    const Tensor y = masked_quantize(x, keep, format, GradientRule::Clipped);
+    y.backward(slope);
+
+    const Tensor kept = keep.to(torch::kBool).unsqueeze(1);
+    const Tensor code = torch::round(x * format.scale.reciprocal()) + format.zero_point;
+    const Tensor open = ((code > 0) & (code < 15)) | kept;
+    EXPECT_TRUE(torch::equal(y, torch::where(kept, x, apply(format, x)))) << width;
+    EXPECT_TRUE(torch::equal(x.grad(), slope * open)) << width;
+  }
+}
+
+TEST(MaskedQuantize, RefusesSecondDerivatives) {
+  const Tensor x = torch::randn({4, 2}).requires_grad_();
+  const Tensor y = masked_quantize(x, {}, affine(-1, 1, 4), GradientRule::Clipped).sum();
+
+  EXPECT_THROW(torch::autograd::grad({y}, {x}, {}, true, true), Error);
+}
+
+// Check 4.
+TEST(Percentiles, HaveTheAuthorsRanks) {
+  const auto ranks = [](int64_t n, double p) {
+    const TailRanks r = tail_ranks(n, p);
+    return std::make_pair(r.low, r.high);
+  };
+  EXPECT_EQ(ranks(1000, 0.01), std::make_pair(int64_t{10}, int64_t{990}));
+  EXPECT_EQ(ranks(1000, 0.001), std::make_pair(int64_t{1}, int64_t{999}));
+  EXPECT_EQ(ranks(50, 0.001), std::make_pair(int64_t{1}, int64_t{49}));
+  EXPECT_EQ(ranks(99, 0.01), std::make_pair(int64_t{1}, int64_t{98}));
+  EXPECT_EQ(ranks(1, 0.01), std::make_pair(int64_t{1}, int64_t{1}));
+}
+
+class Ranges : public testing::Test {
+ protected:
+  Tensor low = torch::full({1}, std::numeric_limits<float>::infinity());
+  Tensor high = torch::full({1}, -std::numeric_limits<float>::infinity());
+
+  std::pair<float, float> after(RangeRule rule, const Tensor& x, const Tensor& keep = {},
+                                double p = 0.01) {
+    update_range({rule, p, 0.1}, x, keep, low, high);
+    return {low.item<float>(), high.item<float>()};
+  }
+};
+
+TEST_F(Ranges, PercentilesOfKnownNumbers) {
+  const Tensor x = torch::arange(1, 1001, torch::kFloat).index_select(0, torch::randperm(1000));
+
+  EXPECT_EQ(after(RangeRule::Percentile, x), std::make_pair(10.0f, 990.0f));
+}
+
+// Against sorting all values, over many batches: widest ever, or a moving average.
+TEST_F(Ranges, PercentilesEqualASort) {
+  torch::manual_seed(3);
+  for (const RangeRule rule : {RangeRule::Percentile, RangeRule::PercentileMomentum}) {
+    low.fill_(std::numeric_limits<float>::infinity());
+    high.fill_(-std::numeric_limits<float>::infinity());
+    float expected_low = 0, expected_high = 0;
+    for (int batch = 0; batch < 20; ++batch) {
+      const Tensor x = torch::randn({257, 33}) * (0.5 + batch % 5);
+      const Tensor keep = (torch::rand({257}) < 0.2).to(torch::kUInt8);
+      const Tensor counted = std::get<0>(x.index({keep == 0}).flatten().sort());
+      const TailRanks ranks = tail_ranks(counted.numel(), 0.01);
+      const float l = counted[ranks.low - 1].item<float>();
+      const float h = counted[ranks.high - 1].item<float>();
+      if (batch == 0) {
+        expected_low = l, expected_high = h;
+      } else if (rule == RangeRule::Percentile) {
+        expected_low = std::min(expected_low, l), expected_high = std::max(expected_high, h);
+      } else {
+        expected_low += 0.1f * (l - expected_low), expected_high += 0.1f * (h - expected_high);
+      }
+      const auto [got_low, got_high] = after(rule, x, keep);
+      EXPECT_FLOAT_EQ(got_low, expected_low) << batch;
+      EXPECT_FLOAT_EQ(got_high, expected_high) << batch;
+    }
+  }
+}
+
+TEST_F(Ranges, MinMaxWidensOrMoves) {
+  EXPECT_EQ(after(RangeRule::Absolute, torch::tensor({-1.0f, 2.0f})), std::make_pair(-1.0f, 2.0f));
+  EXPECT_EQ(after(RangeRule::Absolute, torch::tensor({0.5f, 3.0f})), std::make_pair(-1.0f, 3.0f));
+  EXPECT_EQ(after(RangeRule::Momentum, torch::tensor({1.0f, 1.0f})),
+            std::make_pair(-1.0f + 0.1f * 2.0f, 3.0f - 0.1f * 2.0f));
+}
+
+// Check 8, and the empty unprotected set of check 7.
+TEST_F(Ranges, ProtectedRowsDoNotCount) {
+  Tensor x = torch::randn({100, 4});
+  x[17].fill_(1e6);
+  Tensor keep = torch::zeros({100}, torch::kUInt8);
+  keep[17] = 1;
+  for (const RangeRule rule : {RangeRule::Absolute, RangeRule::Momentum, RangeRule::Percentile,
+                               RangeRule::PercentileMomentum}) {
+    low.fill_(std::numeric_limits<float>::infinity());
+    high.fill_(-std::numeric_limits<float>::infinity());
+    EXPECT_LT(after(rule, x, keep).second, 10);
+    const auto before = std::make_pair(low.item<float>(), high.item<float>());
+    EXPECT_EQ(after(rule, x, torch::ones({100}, torch::kUInt8)), before) << "all are protected";
+  }
+}
+
+TEST_F(Ranges, ABrokenBatchLeavesThemAlone) {
+  after(RangeRule::Absolute, torch::tensor({-1.0f, 2.0f}));
+
+  EXPECT_EQ(after(RangeRule::Absolute, torch::tensor({1.0f, INFINITY})),
+            std::make_pair(-1.0f, 2.0f));
+}
+
+std::shared_ptr<const Topology> with_in_degrees(const std::vector<int64_t>& degrees) {
+  std::vector<int64_t> source, target;
+  const auto nodes = static_cast<int64_t>(degrees.size());
+  for (int64_t v = 0; v < nodes; ++v)
+    for (int64_t i = 0; i < degrees[static_cast<size_t>(v)]; ++i) {
+      source.push_back((v + 1 + i) % nodes);
+      target.push_back(v);
+    }
+  return std::make_shared<Topology>(nodes, torch::tensor(source, torch::kLong),
+                                    torch::tensor(target, torch::kLong));
+}
+
+std::vector<double> probabilities(const Topology& graph, double p_min = 0, double p_max = 0.1) {
+  const Tensor p = protection_probabilities(graph, p_min, p_max);
+  return {p.data_ptr<double>(), p.data_ptr<double>() + p.numel()};
+}
+
+// Check 5.
+TEST(ProtectionProbabilities, GrowWithTheRankOfTheInDegree) {
+  const std::vector<double> p = probabilities(*with_in_degrees({0, 1, 1, 2, 5}));
+  const double expected[] = {0.02, 0.06, 0.06, 0.08, 0.10};
+  for (size_t i = 0; i < 5; ++i) EXPECT_NEAR(p[i], expected[i], 1e-12);
+
+  double mean = 0;
+  for (double each : probabilities(*with_in_degrees({0, 1, 2, 3, 4}))) mean += each / 5;
+  EXPECT_NEAR(mean, 0.06, 1e-12);
+  for (double each : probabilities(*with_in_degrees({3, 3, 3, 3, 3}), 0.1, 0.2))
+    EXPECT_NEAR(each, 0.2, 1e-12) << "a regular graph";
+}
+
+TEST(ProtectionProbabilities, AreRankedWithinEachGraph) {
+  // A star of three (degrees 2, 0, 0) beside a regular pair.
+  const Topology two(5, torch::tensor({1, 2, 3, 4}, torch::kLong),
+                     torch::tensor({0, 0, 4, 3}, torch::kLong),
+                     torch::tensor({0, 0, 0, 1, 1}, torch::kLong));
+  const std::vector<double> p = probabilities(two);
+  const double expected[] = {0.1, 0.2 / 3, 0.2 / 3, 0.1, 0.1};
+  for (size_t i = 0; i < 5; ++i) EXPECT_NEAR(p[i], expected[i], 1e-12);
+}
+
+// Check 6.
+TEST(Masks, AreDrawnWithThoseProbabilitiesAnewInEachStep) {
+  const auto graph = with_in_degrees({0, 1, 1, 2, 5});
+  Protection protection(0, 0.5, false);
+  const std::vector<double> p = probabilities(*graph, 0, 0.5);
+  Tensor sum = torch::zeros({5});
+  constexpr int kDraws = 100000;
+  for (int i = 0; i < kDraws; ++i) {
+    protection.begin_step(RandomStream(1, "test").child(static_cast<uint64_t>(i)));
+    sum += protection.nodes(graph, 0);
+  }
+  for (int64_t v = 0; v < 5; ++v) {
+    const double expected = p[static_cast<size_t>(v)];
+    EXPECT_NEAR(sum[v].item<double>() / kDraws, expected,
+                3 * std::sqrt(expected * (1 - expected) / kDraws));
+  }
+}
+
+TEST(Masks, AnEdgeHasThatOfItsSourceAndLayersMayDiffer) {
+  std::vector<int64_t> degrees(200, 1);
+  const auto graph = with_in_degrees(degrees);
+  for (const bool per_layer : {false, true}) {
+    Protection protection(0, 0.5, per_layer);
+    protection.begin_step(RandomStream(1, "test"));
+    const Tensor first = protection.nodes(graph, 1), second = protection.nodes(graph, 2);
+    const Topology& loops = *graph->with_self_loops();
+
+    EXPECT_EQ(torch::equal(first, second), !per_layer);
+    EXPECT_TRUE(torch::equal(protection.edges(graph, loops, 2),
+                             second.index_select(0, loops.source())));
+  }
+}
+
+// Check 10.
+TEST(GcnNorm, OfAPathOfThree) {
+  const Topology path(3, torch::tensor({0, 1, 1, 2}, torch::kLong),
+                      torch::tensor({1, 0, 2, 1}, torch::kLong));
+  const Topology& loops = *path.with_self_loops();
+  const Tensor edge = (loops.source() == 0) & (loops.target() == 1);
+  EXPECT_NEAR(loops.gcn_norm().index({edge}).item<double>(), 0.408248, 1e-6);
+}
+
+// Check 11.
+TEST(IntegerAggregation, EqualsTheSumOfFakeQuantizedMessages) {
+  torch::manual_seed(2);
+  const auto graph = with_in_degrees(std::vector<int64_t>(50, 7));
+  const UniformFormat format = affine(-2, 3, 8);
+  const Tensor x = torch::randn({50, 16}) * 1.5;
+  const Tensor codes = quantize(format, gather_source(x, *graph));
+
+  const Tensor whole =
+      torch::zeros({50, 16}, torch::kInt).index_add(0, graph->target(), integers(format, codes));
+  const Tensor simulated = sum_at_target(dequantize(format, codes), *graph);
+
+  // Sums of seven below 8 in float32: half a unit in the last place (2^-22) each time.
+  const Tensor exact = whole.to(torch::kDouble) * format.scale.item<double>();
+  EXPECT_LT((exact - simulated).abs().max().item<double>(), 7 * std::ldexp(1, -21));
+}
+
+std::vector<std::string> names(const std::vector<NodeSite>& sites, bool protects) {
+  std::vector<std::string> out;
+  for (const NodeSite& s : sites)
+    if (s.protects == protects) out.push_back(s.site.name);
+  return out;
+}
+
+TEST(Sites, OfGcnAreThoseOfTheTable) {
+  const auto sites = node_sites(build_model("gcn2", {{20}, 3}), true);
+
+  EXPECT_EQ(names(sites, true),
+            (std::vector<std::string>{
+                "conv1.lin.input", "conv1.lin.output", "conv1.propagate.message",
+                "conv1.propagate.output", "conv1.update.output", "conv2.lin.input",
+                "conv2.lin.output", "conv2.propagate.message", "conv2.propagate.output",
+                "conv2.update.output"}));
+  EXPECT_EQ(names(sites, false),
+            (std::vector<std::string>{"conv1.lin.weight", "conv1.propagate.edge_norm",
+                                      "conv2.lin.weight", "conv2.propagate.edge_norm"}));
+}
+
+TEST(Sites, OfGatHaveItsAttention) {
+  const auto sites = node_sites(build_model("gat2", {{20}, 3}), true);
+  const auto unprotected = names(sites, false), protects = names(sites, true);
+
+  EXPECT_EQ(unprotected,
+            (std::vector<std::string>{"conv1.lin.weight", "conv1.attention.attention_vector",
+                                      "conv2.lin.weight", "conv2.attention.attention_vector"}));
+  for (const char* name : {"conv1.attention.attention_logit", "conv1.attention.message",
+                           "conv1.attention.output", "conv1.update.output"})
+    EXPECT_EQ(std::count(protects.begin(), protects.end(), name), 1) << name;
+}
+
+TEST(Sites, OfGinLeaveTheMlpUnmaskedAndItsFirstLinearInFloat) {
+  const Graph graph = build_model("gin5", {{1}, 2});
+  const auto sites = node_sites(graph, true);
+
+  EXPECT_EQ(names(sites, true).size(), 15u) << "message, aggregate and update of five layers";
+  EXPECT_EQ(names(sites, false).size(), 3 * 11u) << "twelve linears but the first";
+  int64_t quantized = 0;
+  for (const NodeSite& s : sites)
+    if (s.site.is_weight()) quantized += s.site.elements;
+  EXPECT_EQ(quantized, 41088);
+  EXPECT_EQ(names(node_sites(graph, false), false).size(), 3 * 12u);
+}
+
+// A method on a network of the zoo and a random graph.
+class Training : public testing::Test {
+ protected:
+  static constexpr int64_t kNodes = 60;
+
+  Training() {
+    torch::manual_seed(5);
+    const Tensor ends = torch::randint(kNodes, {2, 300}, torch::kLong);
+    batch_.input = torch::randn({kNodes, 12});
+    batch_.target = torch::randint(3, {kNodes}, torch::kLong);
+    batch_.topology = std::make_shared<Topology>(kNodes, ends[0], ends[1]);
+  }
+
+  // One training forward pass without dropout.
+  Tensor forward(const std::map<std::string, std::string>& options, int64_t step = 0) {
+    network_ = std::make_unique<Network>(build_model("gcn2", {{12}, 3}, {{"dropout", "0"}}),
+                                         RandomStream(1, "init"));
+    const MethodEntry& entry = methods().get("degree_quant");
+    method_ = entry.make(OptionValues("method", entry.card.options, options));
+    MethodContext context{*network_, {}, RandomStream(1, "method"), {}, {}};
+    method_->plan(context);
+    method_->attach(*network_);
+    network_->train();
+    method_->before_step(*network_, {0, 0, 1, step, 10});
+    return network_->forward(batch_);
+  }
+
+  Batch batch_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<Method> method_;
+};
+
+// Check 7.
+TEST_F(Training, WithoutProtectionItIsQat) {
+  const Tensor dq = forward({{"mode", "dq"}, {"p_change", "0"}});
+  const Tensor qat = forward({{"mode", "qat"}, {"ranges", "per"}});
+
+  EXPECT_TRUE(torch::equal(dq, qat));
+}
+
+TEST_F(Training, ProtectingAllNodesLeavesOnlyWeightsAndNormsQuantized) {
+  const Tensor all = forward({{"p_min", "1"}, {"weight_bits", "4"}, {"activation_bits", "4"}});
+
+  int with_range = 0;
+  for (const NodeSite& s : node_sites(network_->graph(), true)) {
+    const auto tap = std::dynamic_pointer_cast<SiteQuantizer>(network_->tap(s.site.point));
+    EXPECT_EQ(tap->has_range(), !s.protects) << s.site.name;
+    if (s.protects) network_->set_tap(s.site.point, nullptr);
+    with_range += tap->has_range();
+  }
+  EXPECT_EQ(with_range, 4);
+  EXPECT_TRUE(torch::equal(all, network_->forward(batch_)));
+
+  network_->clear_taps();
+  EXPECT_FALSE(torch::equal(all, network_->forward(batch_)));
+}
+
+TEST_F(Training, MasksChangeWithTheStepAndAreGoneInEvaluation) {
+  const std::map<std::string, std::string> options{{"p_min", "0.5"}, {"activation_bits", "4"}};
+  const Tensor first = forward(options, 0), again = forward(options, 0),
+               second = forward(options, 1);
+
+  EXPECT_TRUE(torch::equal(first, again));
+  EXPECT_FALSE(torch::equal(first, second));
+  network_->eval();
+  const Tensor evaluated = network_->forward(batch_);
+  method_->before_step(*network_, {0, 0, 1, 7, 10});
+  EXPECT_TRUE(torch::equal(evaluated, network_->forward(batch_)));
+}
+
+TEST_F(Training, NoiseQuantizesItsShareOfTheElements) {
+  const Tensor none = forward({{"mode", "nqat"}, {"noise", "0"}});
+  network_->clear_taps();
+  const Tensor real = network_->forward(batch_);
+  const Tensor whole = forward({{"mode", "nqat"}, {"noise", "1"}});
+  const Tensor qat = forward({{"mode", "qat"}});
+
+  EXPECT_TRUE(torch::equal(none, real));
+  EXPECT_TRUE(torch::equal(whole, qat));
+  EXPECT_FALSE(torch::equal(forward({{"mode", "nqat"}, {"noise", "0.5"}}), qat));
+}
+
+TEST_F(Training, FreezingCalibratesWhatSawNoTraining) {
+  forward({});
+  method_->attach(*network_);  // as before any step
+  network_->eval();
+  EXPECT_THROW(network_->forward(batch_), Error);
+  const std::vector<Batch> calibration{batch_};
+  MethodContext context{*network_, calibration, RandomStream(1, "method"), {}, {}};
+
+  method_->freeze(context);
+
+  EXPECT_TRUE(torch::isfinite(network_->forward(batch_)).all().item<bool>());
+}
+
+}  // namespace
+}  // namespace quantbench
