@@ -1,6 +1,7 @@
 #include "models/evaluate.h"
 
 #include "base/error.h"
+#include "models/dropout.h"
 #include "models/graph_ops.h"
 
 namespace quantbench {
@@ -81,7 +82,7 @@ struct Evaluator {
   Tensor operator()(const op::GlobalAvgPool&) const { return in[0].mean({2, 3}); }
   Tensor operator()(const op::Flatten&) const { return in[0].flatten(1); }
   Tensor operator()(const op::Dropout& d) const {
-    return how.training ? torch::dropout(in[0], d.p, true) : in[0];
+    return how.training ? dropout(in[0], d.p) : in[0];
   }
 
   Tensor operator()(const op::PadShortcut& p) const {
@@ -112,7 +113,7 @@ struct Evaluator {
     Tensor logit = gather_source(at_source, graph) + gather_target(at_target, graph);
     logit = tap(PointKind::AttentionLogit, logit, &graph, Rows::Edge);
     Tensor attention = softmax_at_target(torch::leaky_relu(logit, a.negative_slope), graph);
-    if (how.training && a.dropout > 0) attention = torch::dropout(attention, a.dropout, true);
+    if (how.training && a.dropout > 0) attention = dropout(attention, a.dropout);
     const Tensor values = gather_source(in[0], graph).view({-1, a.heads, a.features});
     Tensor message = (values * attention.unsqueeze(2)).flatten(1);
     message = tap(PointKind::Message, message, &graph, Rows::Edge);

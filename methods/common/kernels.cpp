@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "methods/common/vector_units.h"
+#include "base/vector_units.h"
 
 namespace quantbench::kernels {
 namespace {

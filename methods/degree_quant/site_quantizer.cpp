@@ -58,7 +58,10 @@ Tensor SiteQuantizer::forward(const Tensor& x, const TapContext& context) {
     update_range(config_.range, x, {}, low_, high_);
     return x;
   }
-  if (!is_training()) return quantbench::apply(format(), x);
+  if (!is_training()) {
+    format();  // refuses to go on without a range
+    return masked_quantize(x, {}, grid(), config_.gradient);
+  }
   const Tensor spared = keep(x, context);
   // Elements that are spared one by one are rows of one element.
   const bool by_element = config_.spared == Spared::RandomElements;
