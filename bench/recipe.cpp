@@ -34,8 +34,9 @@ void add_training(std::vector<Option>& out, const std::string& stage, const std:
   out.push_back(Option::real(key("clip_grad_norm"), 0, 0, 1e9, "largest gradient norm; 0: off"));
   out.push_back(Option::real(key("ema"), 0, 0, 0.999999,
                              "decay of an average of the weights that replaces them; 0: off"));
-  out.push_back(Option::choice(key("select"), "last", {"last", "best"},
-                               "which epoch's weights go on: the last, or the best on validation"));
+  out.push_back(Option::choice(key("select"), "last", {"last", "best", "best_loss"},
+                               "which epoch's weights go on: the last, or the best on validation "
+                               "by accuracy or by loss"));
 }
 
 std::vector<Option> make_options() {

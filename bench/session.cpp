@@ -116,7 +116,10 @@ TrainerConfig Session::trainer_config(const std::string& stage) const {
   config.augment = v.flag("augment");
   config.bf16 = v.text("precision") == "bf16";
   config.ema = v.real(stage + ".ema");
-  config.select_best = v.text(stage + ".select") == "best";
+  const std::string& select = v.text(stage + ".select");
+  config.select = select == "best"        ? Select::BestTop1
+                  : select == "best_loss" ? Select::BestLoss
+                                          : Select::Last;
   config.seed = recipe_.seed;
   config.device = device_;
   config.evaluation_batch = v.integer("evaluation.batch");
@@ -142,6 +145,8 @@ void Session::train_fp32(const std::optional<Checkpoint>& from) {
     trainer.run(from);
   }
   network_->eval();
+  // A method that trains from scratch has no FP32 network before it.
+  if (config.phases.empty() && !facts_.contains("pretrained")) return;
   const Accuracy accuracy = measure(
       "FP32 accuracy", "fp32", [&](const Batch& b) { return network_->forward(b); }, device_);
   facts_["top1_fp32"] = accuracy.top1();

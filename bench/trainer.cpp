@@ -27,7 +27,7 @@ Trainer::Trainer(Network& network, Method& method, const Dataset& dataset, Train
       config_(std::move(config)),
       sinks_(std::move(sinks)),
       saved_at_(Clock::now()) {
-  require(!config_.select_best || dataset_.size(Split::Validation) > 0,
+  require(config_.select == Select::Last || dataset_.size(Split::Validation) > 0,
           "The best epoch is chosen on the validation split, but this dataset has none: set its "
           "option 'validation' or {}.select = last.",
           config_.stage);
@@ -56,7 +56,7 @@ void Trainer::run(const std::optional<Checkpoint>& checkpoint) {
     average_ = checkpoint->average;
     best_ = checkpoint->best;
     kept_ = checkpoint->kept;
-    best_top1_ = checkpoint->counters.value("best_top1", -1.0);
+    best_score_ = checkpoint->counters.value("best_score", 0.0);
   }
   for (int phase = first; phase < static_cast<int>(config_.phases.size()); ++phase)
     run_phase(phase, phase == first ? checkpoint : std::nullopt);
@@ -193,8 +193,10 @@ bool Trainer::finish_epoch(int index, int64_t epoch) {
                                      row.validation_top1});
   for (const std::string& name : verdict.drop) kept_.erase(name);
   if (!verdict.keep.empty()) kept_[verdict.keep] = snapshot(network_);
-  if (config_.select_best && row.validation_top1 > best_top1_) {
-    best_top1_ = row.validation_top1;
+  const double score =
+      config_.select == Select::BestLoss ? -row.validation_loss : row.validation_top1;
+  if (config_.select != Select::Last && (best_.empty() || score > best_score_)) {
+    best_score_ = score;
     best_ = snapshot(network_);
   }
   if (!running.empty()) restore(network_, running);
@@ -217,7 +219,7 @@ void Trainer::save(const Position& position) {
   checkpoint.position = position;
   checkpoint.counters = {{"loss", tally_.loss},       {"seconds", tally_.seconds},
                          {"correct", tally_.correct}, {"samples", tally_.samples},
-                         {"steps", tally_.steps},     {"best_top1", best_top1_}};
+                         {"steps", tally_.steps},     {"best_score", best_score_}};
   checkpoint.method = method_.save();
   checkpoint.network = snapshot(network_);
   checkpoint.optimizer = optimizer_->state();

@@ -14,6 +14,9 @@
 
 namespace quantbench {
 
+// Which epoch's network goes on; Best* look at the validation split.
+enum class Select { Last, BestTop1, BestLoss };
+
 struct TrainerConfig {
   std::string stage;  // "fp32" or "train"
   std::vector<Phase> phases;
@@ -21,7 +24,7 @@ struct TrainerConfig {
   bool augment = true;
   bool bf16 = false;
   double ema = 0;            // decay of the averaged weights, 0: off
-  bool select_best = false;  // the epoch with the best validation accuracy goes on
+  Select select = Select::Last;
   uint64_t seed = 0;
   torch::Device device = torch::kCPU;
   int64_t evaluation_batch = 250;
@@ -71,7 +74,7 @@ class Trainer {
   std::unique_ptr<class Loader> loader_;
   std::unique_ptr<class PhaseOptimizer> optimizer_;
   Tally tally_;
-  double best_top1_ = -1;
+  double best_score_ = 0;  // of best_, higher is better
   int64_t steps_per_epoch_ = 1;
   std::map<std::string, Tensor> average_, best_;
   std::map<std::string, std::map<std::string, Tensor>> kept_;

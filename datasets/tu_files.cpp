@@ -116,21 +116,21 @@ class Reader {
   // Sets first_node; returns the graph of each node, 0-based.
   std::vector<int64_t> nodes(TuCollection& out) {
     std::vector<int64_t> graph_of_node = column("graph_indicator").values;
+    const std::string file = what("graph_indicator");
     const int64_t graphs = out.graph_count();
     int64_t graph = 0;
     for (size_t node = 0; node < graph_of_node.size(); ++node) {
       const int64_t next = --graph_of_node[node];
       require(next >= 0 && next < graphs, "{}: line {} names graph {}, but there are {}.",
-              what("graph_indicator"), node + 1, next + 1, graphs);
+              file, node + 1, next + 1, graphs);
       require(node == 0 || next >= graph, "{}: line {} goes back from graph {} to graph {}.",
-              what("graph_indicator"), node + 1, graph + 1, next + 1);
+              file, node + 1, graph + 1, next + 1);
       graph = next;
     }
     out.first_node.assign(static_cast<size_t>(graphs) + 1, 0);
     for (int64_t of : graph_of_node) ++out.first_node[static_cast<size_t>(of) + 1];
     for (size_t g = 0; g < static_cast<size_t>(graphs); ++g) {
-      require(out.first_node[g + 1] > 0, "{}: graph {} has no node.", what("graph_indicator"),
-              g + 1);
+      require(out.first_node[g + 1] > 0, "{}: graph {} has no node.", file, g + 1);
       out.first_node[g + 1] += out.first_node[g];
     }
     return graph_of_node;
@@ -138,8 +138,8 @@ class Reader {
 
   void edges(TuCollection& out, const std::vector<int64_t>& graph_of_node) {
     const Table<int64_t> table = numbers<int64_t>("A");
-    require(table.columns == 2 || table.values.empty(), "{} holds {} numbers a line, not two.",
-            what("A"), table.columns);
+    const std::string file = what("A");
+    require(table.columns == 2 || table.values.empty(), "{} holds {} numbers a line, not two.", file, table.columns);
     const auto nodes = static_cast<int64_t>(graph_of_node.size());
     std::vector<std::pair<int64_t, int64_t>> pairs;  // target, source
     for (int64_t row = 0; row < table.rows(); ++row) {
@@ -147,10 +147,10 @@ class Reader {
       const int64_t target = table.values[static_cast<size_t>(2 * row + 1)] - 1;
       for (int64_t node : {source, target})
         require(node >= 0 && node < nodes, "{}: line {} names node {}, but there are {}.",
-                what("A"), row + 1, node + 1, nodes);
+                file, row + 1, node + 1, nodes);
       require(graph_of_node[static_cast<size_t>(source)] ==
                   graph_of_node[static_cast<size_t>(target)],
-              "{}: line {} links nodes of two graphs.", what("A"), row + 1);
+              "{}: line {} links nodes of two graphs.", file, row + 1);
       if (source != target) pairs.emplace_back(target, source);
     }
     std::sort(pairs.begin(), pairs.end());

@@ -66,6 +66,16 @@ Graph gin5(const ModelInput& input, const OptionValues& options) {
   return std::move(g).build();
 }
 
+Graph gin2(const ModelInput& input, const OptionValues& options) {
+  GraphBuilder g("gin2", input.shape, input.class_count);
+  const int64_t hidden = options.integer("hidden");
+  int x = g.input();
+  for (const char* layer : {"conv1", "conv2"}) x = gin_layer(g, layer, x, hidden);
+  g.block("head");
+  g.linear("lin", g.dropout("dropout", x, options.real("dropout")), input.class_count);
+  return std::move(g).build();
+}
+
 Option hidden(int64_t value) {
   return Option::integer("hidden", value, 1, 4096, "features of a hidden layer (of one head)");
 }
@@ -86,6 +96,12 @@ QUANTBENCH_MODEL(gat2, (ModelEntry{"gat2",
                                    {hidden(8), dropout(0.6),
                                     Option::integer("heads", 8, 1, 64, "heads of the first layer")},
                                    gat2}));
+QUANTBENCH_MODEL(gin2, (ModelEntry{"gin2",
+                                   "graph isomorphism network, two layers, one answer a node",
+                                   "Xu et al. 2019; sizes as in A2Q (Zhu et al. 2023)",
+                                   true,
+                                   {hidden(16), dropout(0.5)},
+                                   gin2}));
 QUANTBENCH_MODEL(gin5, (ModelEntry{"gin5",
                                    "graph isomorphism network, five layers",
                                    "Xu et al. 2019; sizes as in Degree-Quant's REDDIT recipe",
