@@ -32,6 +32,7 @@ struct Masking {
   Tensor keep;
   kernels::Grid grid;
   bool clipped = false;
+  Watch* watch = nullptr;
 };
 
 // The formulas as tensor operations, for other devices: value and, where asked for, `open`.
@@ -55,9 +56,16 @@ struct MaskedQuantize : Function<MaskedQuantize> {
       if (how.clipped) open = torch::empty(x.sizes(), torch::kUInt8);
       auto* flags = how.clipped ? open.data_ptr<uint8_t>() : nullptr;
       float* out = y.data_ptr<float>();
-      RowBlocks(x, how.keep).for_each([&](int64_t, int64_t first, const kernels::RowBlock& block) {
-        kernels::quantize_rows(block, out + first, flags ? flags + first : nullptr, how.grid);
+      const RowBlocks blocks(x, how.keep);
+      std::vector<kernels::Beyond> seen(static_cast<size_t>(blocks.count()));
+      const Watch limits = how.watch ? *how.watch : Watch{};
+      blocks.for_each([&](int64_t i, int64_t first, const kernels::RowBlock& block) {
+        seen[static_cast<size_t>(i)] =
+            kernels::quantize_rows(block, out + first, flags ? flags + first : nullptr, how.grid,
+                                   limits.low, limits.high);
       });
+      if (how.watch)
+        for (const kernels::Beyond& each : seen) how.watch->seen += each;
     } else {
       y = quantized_elsewhere(given, how, how.clipped ? &open : nullptr);
     }
@@ -86,12 +94,12 @@ struct MaskedQuantize : Function<MaskedQuantize> {
 }  // namespace
 
 Tensor masked_quantize(const Tensor& x, const Tensor& keep, const UniformFormat& format,
-                       GradientRule rule) {
+                       GradientRule rule, Watch* watch) {
   require(!keep.defined() || (x.dim() > 0 && keep.numel() == x.size(0)),
           "A mask of {} rows does not fit a tensor of {}.", keep.defined() ? keep.numel() : 0,
           x.dim() > 0 ? x.size(0) : 0);
   return MaskedQuantize::apply(x.to(torch::kFloat32),
-                               Masking{keep, grid_of(format), rule == GradientRule::Clipped});
+                               Masking{keep, grid_of(format), rule == GradientRule::Clipped, watch});
 }
 
 }  // namespace quantbench

@@ -36,33 +36,21 @@ Extremes extremes_of(const RowBlocks& blocks) {
 Beyond beyond(const RowBlocks& blocks, float low, float high) {
   Beyond out;
   for (const Beyond& b : over_blocks<Beyond>(
-           blocks, [=](RowBlock block) { return kernels::count_beyond(block, low, high); })) {
-    out.total += b.total;
-    out.below += b.below;
-    out.above += b.above;
-  }
+           blocks, [=](RowBlock block) { return kernels::count_beyond(block, low, high); }))
+    out += b;
   return out;
 }
 
-// The values of the rows that count for which chosen(x).
-template <typename Chosen>
-std::vector<float> collect(const RowBlocks& blocks, int64_t expected, const Chosen& chosen) {
-  std::vector<float> out;
-  out.reserve(static_cast<size_t>(expected));
-  const RowBlock all = blocks.all();
-  for (int64_t row = 0; row < all.rows; ++row) {
-    if (all.keep && all.keep[row]) continue;
-    for (int64_t i = row * all.width; i < (row + 1) * all.width; ++i)
-      if (chosen(all.x[i])) out.push_back(all.x[i]);
-  }
-  return out;
-}
-
-// The element of rank `rank` (from 1) in the order of `before`.
-template <typename Order>
-float select(std::vector<float> values, int64_t rank, const Order& before) {
+// The value of rank `rank` (from 1, counted from the end) among the `count` values beyond `bound`.
+float select_beyond(const RowBlocks& blocks, int64_t count, float bound, bool above,
+                    int64_t rank) {
+  std::vector<float> values(static_cast<size_t>(count));
+  kernels::collect_beyond(blocks.all(), bound, above, values.data());
   const auto at = values.begin() + (rank - 1);
-  std::nth_element(values.begin(), at, values.end(), before);
+  if (above)
+    std::nth_element(values.begin(), at, values.end(), std::greater<>());
+  else
+    std::nth_element(values.begin(), at, values.end());
   return *at;
 }
 
@@ -72,13 +60,8 @@ bool percentiles_beyond(const RowBlocks& blocks, double p, float& low, float& hi
   if (there.total == 0) return false;
   const TailRanks ranks = tail_ranks(there.total, p);
   const int64_t from_top = there.total - ranks.high + 1;
-  const float old_low = low, old_high = high;
-  if (there.below >= ranks.low)
-    low = select(collect(blocks, there.below, [=](float x) { return x < old_low; }), ranks.low,
-                 std::less<>());
-  if (there.above >= from_top)
-    high = select(collect(blocks, there.above, [=](float x) { return x > old_high; }), from_top,
-                  std::greater<>());
+  if (there.below >= ranks.low) low = select_beyond(blocks, there.below, low, false, ranks.low);
+  if (there.above >= from_top) high = select_beyond(blocks, there.above, high, true, from_top);
   return true;
 }
 
@@ -90,6 +73,14 @@ TailRanks tail_ranks(int64_t n, double p) {
     return std::clamp<int64_t>(below, 1, std::max<int64_t>(n, 1));
   };
   return {rank(p), rank(1 - p)};
+}
+
+bool stays(const RangeConfig& config, const Beyond& seen) {
+  if (config.rule == RangeRule::Absolute) return seen.below == 0 && seen.above == 0;
+  if (config.rule != RangeRule::Percentile) return false;
+  const TailRanks ranks = tail_ranks(seen.total, config.percentile);
+  return seen.total == 0 ||
+         (seen.below < ranks.low && seen.above < seen.total - ranks.high + 1);
 }
 
 const std::vector<std::string>& range_rules() {

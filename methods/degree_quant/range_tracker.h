@@ -7,13 +7,9 @@
 #include <vector>
 
 #include "base/torch.h"
+#include "methods/degree_quant/row_kernels.h"
 
 namespace quantbench {
-
-// Both tails, cut by rank.
-struct Tails {
-  float low = 0, high = 0;
-};
 
 // The ranks (from 1) of the low and the high percentile of n values, as the authors' code has them:
 // int(n*p) and int(n*(1-p)), at least 1.
@@ -44,5 +40,9 @@ struct RangeConfig {
 // after the first batch, collected and selected from.
 void update_range(const RangeConfig& config, const Tensor& x, const Tensor& keep, Tensor& low,
                   Tensor& high);
+
+// Whether update_range() could only leave a range alone beyond which there are that many values:
+// then quantizing and counting may share one pass. Never for the moving rules.
+bool stays(const RangeConfig& config, const kernels::Beyond& seen);
 
 }  // namespace quantbench

@@ -31,7 +31,32 @@ std::pair<int32_t, int32_t> beyond(const float* x, int64_t n, float low, float h
   return {below, above};
 }
 
+// Few elements are wanted: look at a chunk at once first.
+QUANTBENCH_CLONES
+int64_t collect(const float* x, int64_t n, float bound, float sign, float* out) {
+  constexpr int64_t kChunk = 64;
+  const float limit = sign * bound;
+  int64_t found = 0;
+  for (int64_t first = 0; first < n; first += kChunk) {
+    const int64_t end = std::min(first + kChunk, n);
+    int32_t hits = 0;
+    for (int64_t i = first; i < end; ++i) hits += sign * x[i] < limit;
+    if (hits == 0) continue;
+    for (int64_t i = first; i < end; ++i)
+      if (sign * x[i] < limit) out[found++] = x[i];
+  }
+  return found;
+}
+
 }  // namespace
+
+int64_t collect_beyond(RowBlock block, float bound, bool above, float* out) {
+  int64_t found = 0;
+  for_counting_rows(block, [&](int64_t first, int64_t count) {
+    found += collect(block.x + first, count, bound, above ? -1.0f : 1.0f, out + found);
+  });
+  return found;
+}
 
 Beyond count_beyond(RowBlock block, float low, float high) {
   Beyond out;
@@ -55,23 +80,34 @@ Extremes row_extremes(RowBlock block) {
 }
 
 QUANTBENCH_CLONES
-void quantize_rows(RowBlock block, float* __restrict y, uint8_t* __restrict open, Grid grid) {
+Beyond quantize_rows(RowBlock block, float* __restrict y, uint8_t* __restrict open, Grid grid,
+                     float low, float high) {
   const float* __restrict x = block.x;
   const int64_t n = block.rows * block.width;
+  int32_t below = 0, above = 0;
   for (int64_t i = 0; i < n; ++i) {
     const float code = std::nearbyint(x[i] * grid.inverse) + grid.offset;
     float clamped = code < grid.low ? grid.low : code;
     clamped = clamped > grid.high ? grid.high : clamped;
     y[i] = (clamped - grid.zero_point) * grid.scale;
     if (open) open[i] = static_cast<uint8_t>((code > grid.low) & (code < grid.high));
+    below += x[i] < low;
+    above += x[i] > high;
   }
-  if (!block.keep) return;
+  Beyond out{n, below, above};
+  if (!block.keep) return out;
   // The block is still in the cache.
   for (int64_t row = 0; row < block.rows; ++row) {
     if (!block.keep[row]) continue;
-    std::copy_n(x + row * block.width, block.width, y + row * block.width);
-    if (open) std::fill_n(open + row * block.width, block.width, uint8_t{1});
+    const int64_t first = row * block.width;
+    const auto [kept_below, kept_above] = beyond(x + first, block.width, low, high);
+    out.total -= block.width;
+    out.below -= kept_below;
+    out.above -= kept_above;
+    std::copy_n(x + first, block.width, y + first);
+    if (open) std::fill_n(open + first, block.width, uint8_t{1});
   }
+  return out;
 }
 
 QUANTBENCH_CLONES

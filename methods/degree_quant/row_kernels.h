@@ -17,15 +17,27 @@ struct RowBlock {
 // How many elements of the rows that count there are, and how many lie beyond low..high.
 struct Beyond {
   int64_t total = 0, below = 0, above = 0;
+
+  Beyond& operator+=(const Beyond& o) {
+    total += o.total;
+    below += o.below;
+    above += o.above;
+    return *this;
+  }
 };
 Beyond count_beyond(RowBlock block, float low, float high);
+
+// Writes the elements of the rows that count which lie below `bound` (above: beyond it on the other
+// side) to `out`, which has room for them, and returns how many they are.
+int64_t collect_beyond(RowBlock block, float bound, bool above, float* out);
 
 // The smallest and the largest element of the rows that count.
 Extremes row_extremes(RowBlock block);
 
 // y = the grid's value of x, or x in protected rows. open (may be nullptr) gets 1 where the gradient
 // passes: in protected rows, and where the unclamped code lies strictly between the grid's ends.
-void quantize_rows(RowBlock block, float* y, uint8_t* open, Grid grid);
+// Counts what lies beyond low..high on the way, as count_beyond() does.
+Beyond quantize_rows(RowBlock block, float* y, uint8_t* open, Grid grid, float low, float high);
 
 // dx = gradient where open.
 void gate(const float* gradient, const uint8_t* open, float* dx, int64_t n);

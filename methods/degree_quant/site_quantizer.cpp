@@ -19,6 +19,10 @@ Tensor spared_elements(int64_t count, const RandomStream& random, double quantiz
   return out;
 }
 
+bool widens_only(RangeRule rule) {
+  return rule == RangeRule::Absolute || rule == RangeRule::Percentile;
+}
+
 }  // namespace
 
 SiteQuantizer::SiteQuantizer(SiteQuantizerConfig config, std::shared_ptr<TrainingStep> step)
@@ -66,10 +70,19 @@ Tensor SiteQuantizer::forward(const Tensor& x, const TapContext& context) {
   // Elements that are spared one by one are rows of one element.
   const bool by_element = config_.spared == Spared::RandomElements;
   const Tensor rows = by_element ? x.reshape({-1}) : x;
-  update_range(config_.range, rows, spared, low_, high_);
-  // Nothing but protected rows so far: there is no grid to put the others on.
-  if (!has_range()) return x;
-  const Tensor out = masked_quantize(rows, spared, grid(), config_.gradient);
+  Tensor out;
+  if (widens_only(config_.range.rule) && x.is_cpu() && has_range()) {
+    // After the first steps ranges seldom move: quantize at once, and again if this one must.
+    Watch watch{low_.item<float>(), high_.item<float>()};
+    out = masked_quantize(rows, spared, grid(), config_.gradient, &watch);
+    if (!stays(config_.range, watch.seen)) out.reset();
+  }
+  if (!out.defined()) {
+    update_range(config_.range, rows, spared, low_, high_);
+    // Nothing but protected rows so far: there is no grid to put the others on.
+    if (!has_range()) return x;
+    out = masked_quantize(rows, spared, grid(), config_.gradient);
+  }
   return by_element ? out.view_as(x) : out;
 }
 
