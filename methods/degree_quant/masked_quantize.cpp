@@ -47,6 +47,12 @@ Tensor quantized_elsewhere(const Tensor& x, const Masking& how, Tensor* open) {
   return torch::where(kept, x, y);
 }
 
+// A gradient that lives in autograd's list, in the function's arguments and in the caller's variable,
+// nowhere else, and whose memory no other tensor shares: it is gone when the function returns.
+bool only_autograd_sees(const Tensor& gradient) {
+  return gradient.use_count() == 3 && gradient.storage().use_count() == 1;
+}
+
 struct MaskedQuantize : Function<MaskedQuantize> {
   static Tensor forward(AutogradContext* context, const Tensor& given, const Masking& how) {
     Tensor open, y;
@@ -81,11 +87,15 @@ struct MaskedQuantize : Function<MaskedQuantize> {
     const Tensor open = context->get_saved_variables()[0];
     if (!open.is_cpu()) return {gradients[0] * open, {}};
     const Tensor g = gradients[0].contiguous();
-    Tensor dx = torch::empty_like(g);
-    const RowBlocks blocks(g, {});
-    blocks.for_each([&](int64_t, int64_t first, const kernels::RowBlock& block) {
-      kernels::gate(block.x, open.data_ptr<uint8_t>() + first, dx.data_ptr<float>() + first,
-                    block.rows * block.width);
+    const auto* flags = open.data_ptr<uint8_t>();
+    Tensor dx = only_autograd_sees(g) ? g : torch::empty_like(g);
+    float* out = dx.data_ptr<float>();
+    RowBlocks(g, {}).for_each([&](int64_t, int64_t first, const kernels::RowBlock& block) {
+      const int64_t count = block.rows * block.width;
+      if (block.x == out + first)
+        kernels::gate_in_place(out + first, flags + first, count);
+      else
+        kernels::gate(block.x, flags + first, out + first, count);
     });
     return {dx, {}};
   }

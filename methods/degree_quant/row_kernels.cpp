@@ -116,4 +116,9 @@ void gate(const float* __restrict gradient, const uint8_t* __restrict open, floa
   for (int64_t i = 0; i < n; ++i) dx[i] = open[i] ? gradient[i] : 0.0f;
 }
 
+QUANTBENCH_CLONES
+void gate_in_place(float* __restrict gradient, const uint8_t* __restrict open, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) gradient[i] = open[i] ? gradient[i] : 0.0f;
+}
+
 }  // namespace quantbench::kernels

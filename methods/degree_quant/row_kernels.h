@@ -39,7 +39,8 @@ Extremes row_extremes(RowBlock block);
 // Counts what lies beyond low..high on the way, as count_beyond() does.
 Beyond quantize_rows(RowBlock block, float* y, uint8_t* open, Grid grid, float low, float high);
 
-// dx = gradient where open.
+// gradient where open, else 0: into dx, or in place.
 void gate(const float* gradient, const uint8_t* open, float* dx, int64_t n);
+void gate_in_place(float* gradient, const uint8_t* open, int64_t n);
 
 }  // namespace quantbench::kernels

@@ -63,7 +63,7 @@ TEST(MaskedQuantize, ProtectedRowsPassWithTheirGradient) {
   for (int64_t width : {1, 3, 64, 5000}) {
     const Tensor x = torch::randn({301, width}).requires_grad_();
     const Tensor keep = (torch::rand({301}) < 0.3).to(torch::kUInt8);
-    const Tensor slope = torch::randn({301, width});
+    const Tensor slope = torch::randn({301, width}), same = slope.clone();
     const UniformFormat format = affine(-1, 1.5, 4);
 
     const Tensor y = masked_quantize(x, keep, format, GradientRule::Clipped);
@@ -74,7 +74,21 @@ TEST(MaskedQuantize, ProtectedRowsPassWithTheirGradient) {
     const Tensor open = ((code > 0) & (code < 15)) | kept;
     EXPECT_TRUE(torch::equal(y, torch::where(kept, x, apply(format, x)))) << width;
     EXPECT_TRUE(torch::equal(x.grad(), slope * open)) << width;
+    EXPECT_TRUE(torch::equal(slope, same)) << "a gradient that others see is left alone";
   }
+}
+
+// Two quantizers of one tensor get one gradient, which the first must not change for the second.
+TEST(MaskedQuantize, SharedGradientsStayWhole) {
+  torch::manual_seed(1);
+  const Tensor a = torch::randn({50, 64}).requires_grad_(), b = torch::randn({50, 64}).requires_grad_();
+  const UniformFormat narrow = affine(-0.5, 0.5, 4), wide = affine(-9, 9, 4);
+  const auto rule = GradientRule::Clipped;
+
+  ((masked_quantize(a, {}, narrow, rule) + masked_quantize(b, {}, wide, rule)) * 2).sum().backward();
+
+  EXPECT_TRUE(torch::equal(b.grad(), torch::full({50, 64}, 2.0f)));
+  EXPECT_LT(a.grad().sum().item<float>(), b.grad().sum().item<float>());
 }
 
 TEST(MaskedQuantize, RefusesSecondDerivatives) {
