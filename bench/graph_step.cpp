@@ -67,7 +67,7 @@ class Subject {
     budget.optimizer.kind = OptimizerConfig::Kind::Adam;
     budget.optimizer.lr = 1e-4;
     optimizer_ = std::make_unique<PhaseOptimizer>(method_->phases(network_, budget).at(0));
-    steps(5);
+    steps(20);  // ranges move most in the first ones
   }
 
   // Seconds each.

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -211,6 +210,32 @@ TEST_P(Conformance, AResumedRunEqualsOneThatNeverStopped) {
   const auto& options = subject().options;
   const bool trained = options.count("mode") && options.at("mode") == "qat";
   EXPECT_TRUE(cut_again || !trained);
+}
+
+// Messages, norms and attention, on the nodes of one graph.
+TEST_P(Conformance, AGraphNetworkShipsWhatItSimulates) {
+  for (const char* model : {"gcn2", "gat2", "gin2"}) {
+    RecipeText text{{"method", {subject().method}},
+                    {"model", {model}},
+                    {"dataset", {"synthetic_graph"}},
+                    {"seed", {"7"}},
+                    {"batch", {"1"}},
+                    {"fp32.epochs", {"20"}},
+                    {"train.epochs", {"20"}},
+                    {"latency", {"no"}},
+                    {"synthetic_graph.nodes", {"400"}},
+                    {"synthetic_graph.validation", {"50"}}};
+    for (const char* stage : {"fp32", "train"}) {
+      text[std::string(stage) + ".optimizer"] = {"adam"};
+      text[std::string(stage) + ".lr"] = {"0.02"};
+    }
+    for (const auto& [key, value] : subject().options) text[subject().method + "." + key] = {value};
+
+    const SessionResult out = run(expand(text).at(0), model);
+
+    EXPECT_TRUE(out.doubts.empty()) << model << ": " << out.doubts.front();
+    EXPECT_GE(*out.result.top1_shipped, 0.3) << model << ": chance is 0.2";
+  }
 }
 
 TEST_P(Conformance, ItLearns) {
