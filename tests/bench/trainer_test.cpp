@@ -11,7 +11,7 @@ namespace quantbench {
 namespace {
 
 struct Bench {
-  explicit Bench(const std::string& select = "last", double ema = 0) {
+  explicit Bench(Select select = Select::Last, double ema = 0) {
     recipe = expand({{"method", {"fp32"}},
                      {"model", {"lenet5"}},
                      {"dataset", {"synthetic_images"}},
@@ -25,7 +25,7 @@ struct Bench {
     method = methods().get("fp32").make(OptionValues());
     config.stage = "train";
     config.batch = 50;
-    config.select_best = select == "best";
+    config.select = select;
     config.ema = ema;
     config.checkpoint_seconds = 1e9;
     config.phases = method->phases(*network, {2, {}, {}, 0});
@@ -74,7 +74,7 @@ TEST(Trainer, ANonFiniteLossIsOneSentence) {
 }
 
 TEST(Trainer, TheBestEpochByValidationGoesOn) {
-  Bench bench("best");
+  Bench bench(Select::BestTop1);
   bench.config.phases[0].epochs = 6;
 
   bench.train();
@@ -94,8 +94,29 @@ TEST(Trainer, TheBestEpochByValidationGoesOn) {
   EXPECT_NEAR(top1, best, 1e-6);
 }
 
+TEST(Trainer, TheEpochOfLeastLossGoesOn) {
+  Bench bench(Select::BestLoss);
+  // A rate that grows until it spoils what was learned.
+  bench.config.phases[0].epochs = 6;
+  bench.config.phases[0].schedule.kind = Schedule::Kind::Step;
+  bench.config.phases[0].schedule.milestones = {3, 4, 5};
+  bench.config.phases[0].schedule.gamma = 4;
+
+  bench.train();
+
+  double least = INFINITY;
+  for (const EpochRow& row : bench.rows) least = std::min(least, row.validation_loss);
+  bench.network->eval();
+  BatchRequest all;
+  for (int64_t i = 0; i < 50; ++i) all.positions.push_back(i);
+  const Batch batch = bench.dataset->batch(Split::Validation, all);
+  const Tensor loss = torch::cross_entropy_loss(bench.network->forward(batch), batch.target);
+  EXPECT_NEAR(loss.item<double>(), least, 1e-5);
+  EXPECT_GT(bench.rows.back().validation_loss, least) << "the last epoch would show nothing";
+}
+
 TEST(Trainer, AnAverageOfTheWeightsReplacesThem) {
-  Bench plain, averaged("last", 0.9);
+  Bench plain, averaged(Select::Last, 0.9);
 
   plain.train();
   averaged.train();
