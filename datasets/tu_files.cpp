@@ -178,16 +178,9 @@ std::vector<int64_t> TuCollection::in_degrees() const {
 }
 
 std::string missing_tu(const fs::path& root, const std::string& name) {
-  for (const char* part : parts) {
-    const fs::path path = path_of(root, name, part);
-    std::error_code code;
-    if (!fs::exists(path, code))
-      return fmt::format(
-          "{} is missing; unpack {}.zip of the TU collection's site there, or say with --data where "
-          "it lies.",
-          path.string(), name);
-  }
-  return "";
+  std::vector<fs::path> paths;
+  for (const char* part : parts) paths.push_back(path_of(root, name, part));
+  return missing_file(paths, "tu:" + name);
 }
 
 TuCollection read_tu(const fs::path& root, const std::string& name) {

@@ -3,7 +3,7 @@
 #
 #   scripts/fetch_datasets.sh [--dest DIR] [--base URL] NAME...
 #
-#   NAME    cifar10 cifar100 mnist cora citeseer pubmed
+#   NAME    cifar10 cifar100 mnist cora citeseer pubmed, or tu:COLLECTION (tu:REDDIT-BINARY, tu:MUTAG, ...)
 #   --dest  where to (default: $QUANTBENCH_DATA, else ./data)
 #   --base  another place that holds the same files, e.g. file:///mnt/mirror
 #
@@ -64,7 +64,8 @@ check() {
   esac
 }
 
-# A Planetoid file without a known checksum: a list of numbers, or one pickle from start to stop.
+# A file without a known checksum. Planetoid: a list of numbers, or one pickle from start to stop; TU: a
+# zip archive.
 check_structure() {
   local file=$1 name=$2
   case $name in
@@ -73,6 +74,7 @@ check_structure() {
       [[ $(head -c 1 "$file" | od -An -tx1 | tr -d ' ') == 80 &&
         $(tail -c 1 "$file") == . ]]
       ;;
+    *.zip) [[ $(head -c 2 "$file") == PK ]] ;;
     *) die "there is no checksum for $name in the table; add one." ;;
   esac || return 1
   echo "  $name: no checksum is known; only its structure was checked."
@@ -148,6 +150,27 @@ fetch_planetoid() {
   done
 }
 
+unzip_to() {
+  if command -v unzip >/dev/null; then unzip -q "$1" -d "$2"; else python3 -m zipfile -e "$1" "$2"; fi
+}
+
+fetch_tu() {
+  local name=$1 folder=$dest/TUDataset/$1
+  if [[ -d $folder/raw ]]; then
+    echo "  $folder/raw is already there."
+    return
+  fi
+  download "${base:-https://www.chrsmrrs.com/graphkerneldatasets}/$name.zip" "$name.zip" "$dest/$name.zip"
+  unpacked=$(mktemp -d -- "$dest/.unpack-XXXXXX")
+  unzip_to "$dest/$name.zip" "$unpacked" ||
+    die "$dest/$name.zip cannot be unpacked; is the disk full, or are unzip and python3 missing?"
+  [[ -f $unpacked/$name/${name}_A.txt ]] || die "$dest/$name.zip does not hold $name/${name}_A.txt."
+  mkdir -p -- "$folder"
+  mv -- "$unpacked/$name" "$folder/raw"
+  rm -f -- "$dest/$name.zip"
+  rm -rf -- "$unpacked"
+}
+
 dest=${QUANTBENCH_DATA:-data}
 base=
 unpacked=
@@ -165,7 +188,11 @@ while (($#)); do
       exit
       ;;
     cifar10 | cifar100 | mnist | cora | citeseer | pubmed) names+=("$1") ;;
-    *) die "'$1' is not known; there are cifar10, cifar100, mnist, cora, citeseer and pubmed." ;;
+    tu:*)
+      [[ ${1#tu:} =~ ^[A-Za-z0-9_-]+$ ]] || die "'$1' does not name a collection (tu:MUTAG does)."
+      names+=("$1")
+      ;;
+    *) die "'$1' is not known; there are cifar10, cifar100, mnist, cora, citeseer, pubmed and tu:COLLECTION." ;;
   esac
   shift
 done
@@ -182,6 +209,7 @@ for name in "${names[@]}"; do
     cifar10) fetch_archive https://www.cs.toronto.edu/~kriz cifar-10-binary.tar.gz cifar-10-batches-bin ;;
     cifar100) fetch_archive https://www.cs.toronto.edu/~kriz cifar-100-binary.tar.gz cifar-100-binary ;;
     mnist) fetch_mnist ;;
+    tu:*) fetch_tu "${name#tu:}" ;;
     *) fetch_planetoid "$name" ;;
   esac
 done

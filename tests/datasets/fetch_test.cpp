@@ -223,5 +223,25 @@ TEST_F(Fetch, ExplainsItselfWhenNothingIsAskedFor) {
   EXPECT_THAT(outcome.output, HasSubstr("NAME"));
 }
 
+TEST_F(Fetch, LaysOutATuCollection) {
+  write_bytes(root_ / "stage/TINY/TINY_A.txt", "1, 2\n");
+  const Outcome packed = shell(fmt::format(
+      "cd '{0}/stage' && python3 -m zipfile -c archive.zip TINY", root_.path().string()));
+  if (packed.status != 0) GTEST_SKIP() << "python3 makes the archive of this test.";
+  write_bytes(root_ / "mirror/TINY.zip", read_file(root_ / "stage/archive.zip"));
+  write_bytes(root_ / "checksums", "");
+
+  const Outcome out = fetch("tu:TINY");
+
+  EXPECT_EQ(out.status, 0) << out.output;
+  EXPECT_EQ(read_file(root_ / "data/TUDataset/TINY/raw/TINY_A.txt"), "1, 2\n");
+  EXPECT_FALSE(fs::exists(root_ / "data/TINY.zip"));
+  EXPECT_THAT(fetch("tu:TINY").output, HasSubstr("already there"));
+  EXPECT_NE(fetch("tu:../TINY").status, 0);
+  write_bytes(root_ / "mirror/OTHER.zip", "this is no archive");
+  EXPECT_NE(fetch("tu:OTHER").status, 0);
+  EXPECT_FALSE(fs::exists(root_ / "data/TUDataset/OTHER"));
+}
+
 }  // namespace
 }  // namespace quantbench
