@@ -229,10 +229,9 @@ double Hgq::exact_ebops(const Network& network) const {
   for (const Layer& layer : layers_) {
     layer.weight->forward(network.parameter(layer.cost.node(), "weight"),
                           {Batch{}, nullptr, Rows::Parameter});
-    total += layer.cost
-                 .ebops(layer.cost.arriving(layer.operand->exact_bits()),
-                        hgq::enclosed_bits(layer.weight->quantized()))
-                 .item<double>();
+    const Tensor bits = layer.operand->exact_bits().to(torch::kFloat64);
+    const Tensor enclosed = hgq::enclosed_bits(layer.weight->quantized()).to(torch::kFloat64);
+    total += layer.cost.ebops(layer.cost.arriving(bits), enclosed).item<double>();
   }
   return total;
 }
@@ -286,8 +285,8 @@ void Hgq::describe(const Network& network) {
   report_ = {{"layers", nlohmann::json::array()}};
   for (const auto& [name, value] : figures_) report_[name] = value;
   for (const Layer& layer : layers_) {
-    const Tensor bits = layer.operand->exact_bits();
-    const Tensor enclosed = hgq::enclosed_bits(layer.weight->quantized());
+    const Tensor bits = layer.operand->exact_bits().to(torch::kFloat64);
+    const Tensor enclosed = hgq::enclosed_bits(layer.weight->quantized()).to(torch::kFloat64);
     const Tensor inputs = layer.cost.arriving(bits);
     report_["layers"].push_back(
         {{"layer", graph.nodes[static_cast<size_t>(layer.cost.node())].name},
