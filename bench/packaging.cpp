@@ -23,10 +23,10 @@ int64_t levels_in_use(const Encoding& encoding) {
   return 0;
 }
 
-// The tensor that the simulated forward pass multiplies with.
+// The tensor that the simulated forward pass computes with.
 Tensor simulated_weight(const Network& network, const Site& site) {
   const torch::NoGradGuard no_grad;
-  const Tensor weight = network.parameter(site.point.node, "weight");
+  const Tensor weight = network.parameter(site.point.node, name_of(site.point.kind));
   const auto tap = network.tap(site.point);
   return tap ? tap->forward(weight, {Batch{}, nullptr, Rows::Parameter}) : weight;
 }
@@ -71,6 +71,16 @@ Packaged make_package(Network& network, const Method& method) {
     if (std::holds_alternative<FloatEncoding>(encoding)) continue;
     out.package.parameters.erase(graph.nodes[static_cast<size_t>(site.point.node)].scope +
                                  ".weight");
+    out.package.weights.emplace(site.point, std::move(encoding));
+  }
+  // Biases are no part of the papers' size; those with a format are shipped in it.
+  for (const Site& site : bias_sites(graph)) {
+    Encoding encoding = method.encode(network, site);
+    if (std::holds_alternative<FloatEncoding>(encoding)) continue;
+    const double bits =
+        static_cast<double>(code_bits(encoding)) / static_cast<double>(site.elements);
+    check_weight(network, site, encoding, bits, levels_in_use(encoding), out.doubts);
+    out.package.parameters.erase(graph.nodes[static_cast<size_t>(site.point.node)].scope + ".bias");
     out.package.weights.emplace(site.point, std::move(encoding));
   }
   out.weight_bits_average = static_cast<double>(out.weight_code_bits) /

@@ -6,8 +6,8 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "bench/accuracy.h"
+#include "bench/front.h"
 #include "bench/latency.h"
-#include "bench/packaging.h"
 #include "bench/trainer.h"
 #include "datasets/loader.h"
 #include "models/model.h"
@@ -96,6 +96,7 @@ SessionResult Session::run(bool resume) {
   calibration_ = calibration_batches(dataset_, recipe_, device_);
   train_method(planned ? from : std::nullopt);
   finish(out);
+  measure_kept(out);
   return out;
 }
 
@@ -187,6 +188,7 @@ void Session::train_method(const std::optional<Checkpoint>& from) {
     Trainer trainer(*network_, *method_, dataset_, config,
                     {[&](Checkpoint& c) { save(c); }, config_.epoch, display_});
     trainer.run(from);
+    kept_ = trainer.kept();
   }
   network_->eval();
   MethodContext context = method_context();
@@ -195,17 +197,32 @@ void Session::train_method(const std::optional<Checkpoint>& from) {
 }
 
 Accuracy Session::measure(const std::string& title, const std::string& kind,
-                          const Classifier& classifier, torch::Device device) {
+                          const Classifier& classifier, torch::Device device, Split split) {
   EvaluationConfig config;
+  config.split = split;
   config.batch = recipe_.values.integer("evaluation.batch");
-  config.samples = recipe_.values.integer("evaluation.samples");
+  if (split == Split::Test) config.samples = recipe_.values.integer("evaluation.samples");
   config.kind = kind;
   config.device = device;
-  const int64_t total = dataset_.size(Split::Test);
+  const int64_t total = dataset_.size(split);
   display_.begin(title, config.samples ? std::min(total, config.samples) : total);
   Accuracy out = measure_accuracy(dataset_, config, classifier,
                                   [&](int64_t done, int64_t) { display_.update(done); });
   display_.end();
+  return out;
+}
+
+Shipped Session::ship(const fs::path& path) {
+  Shipped out;
+  out.weights_hash = quantbench::hash_of(snapshot(*network_));
+  network_->to(torch::kCPU);
+  out.packaged = make_package(*network_, *method_);
+  const MethodCard& card = methods().get(recipe_.method).card;
+  out.packaged.package.notes = {{"method", card.name},
+                                {"method_version", std::to_string(card.version)},
+                                {"recipe", sha256(recipe_.canonical())}};
+  out.size_bytes = static_cast<int64_t>(write_package(path, out.packaged.package));
+  out.package_hash = sha256_file(path);
   return out;
 }
 
@@ -222,20 +239,16 @@ void Session::finish(SessionResult& out) {
   r.top5_simulated = simulated.top5();
   r.test_loss = simulated.loss;
   r.test_samples = simulated.samples;
-  r.weights_hash = quantbench::hash_of(snapshot(*network_));
   r.predictions_hash = hash_of(simulated.predictions);
   network_->compute().exact_products = false;
   if (simulated.nan) out.doubts.push_back("The simulated network gives NaN.");
 
-  network_->to(torch::kCPU);
-  Packaged packaged = make_package(*network_, *method_);
-  const MethodCard& card = methods().get(recipe_.method).card;
-  packaged.package.notes = {{"method", card.name},
-                            {"method_version", std::to_string(card.version)},
-                            {"recipe", sha256(recipe_.canonical())}};
   const fs::path path = config_.folder / "package.safetensors";
-  r.size_bytes = static_cast<int64_t>(write_package(path, packaged.package));
-  r.package_hash = sha256_file(path);
+  Shipped shipped_file = ship(path);
+  Packaged& packaged = shipped_file.packaged;
+  r.weights_hash = shipped_file.weights_hash;
+  r.size_bytes = shipped_file.size_bytes;
+  r.package_hash = shipped_file.package_hash;
   r.size_paper_bits = packaged.weight_code_bits;
   r.weight_bits_average = packaged.weight_bits_average;
   r.activation_bits_average = packaged.activation_bits_average;
@@ -282,6 +295,68 @@ std::vector<LatencyRow> Session::latencies() {
       measure_latency({subject("fp32", false), subject("fake_quantized", true)}, size);
   network_->enable_taps(true);
   return rows;
+}
+
+FrontRow Session::measure_kept(const std::string& name,
+                               const std::map<std::string, Tensor>& state) {
+  FrontRow row;
+  row.name = name;
+  network_->to(device_);
+  restore(*network_, state);
+  network_->eval();
+  MethodContext context = method_context();
+  method_->freeze(context);
+  network_->eval();
+  row.figures = method_->figures();
+  network_->compute().exact_products = network_->has_taps();
+  const Classifier simulate = [&](const Batch& b) { return network_->forward(b); };
+  row.validation_top1 = measure(name, "validation", simulate, device_, Split::Validation).top1();
+
+  const fs::path path = config_.folder / "front" / (name + ".safetensors");
+  const Shipped shipped = ship(path);
+  row.size_bytes = shipped.size_bytes;
+  row.weight_bits_average = shipped.packaged.weight_bits_average;
+  row.weights_hash = shipped.weights_hash;
+  row.package_hash = shipped.package_hash;
+  const ReferenceExecutor executor(read_package(path));
+  int64_t simulated_correct = 0;
+  const Accuracy accuracy = measure(
+      name, "shipped",
+      [&](const Batch& b) {
+        const Tensor integers = executor.forward(b), floats = network_->forward(b);
+        row.mismatches += integers.ne(floats).any(1).sum().item<int64_t>();
+        simulated_correct += b.scored(floats).argmax(1).eq(b.target).sum().item<int64_t>();
+        return integers;
+      },
+      torch::kCPU);
+  network_->compute().exact_products = false;
+  row.samples = accuracy.samples;
+  row.top1_shipped = accuracy.top1();
+  row.top1_simulated = static_cast<double>(simulated_correct) /
+                       static_cast<double>(std::max<int64_t>(1, row.samples));
+  return row;
+}
+
+void Session::measure_kept(SessionResult& out) {
+  if (kept_.empty()) return;
+  fs::create_directories(config_.folder / "front");
+  std::vector<FrontRow> rows;
+  for (const auto& [name, state] : kept_) {
+    rows.push_back(measure_kept(name, state));
+    const FrontRow& row = rows.back();
+    std::string figures;
+    for (const auto& [figure, value] : row.figures)
+      figures += fmt::format(", {} {:.6g}", figure, value);
+    display_.line(fmt::format(
+        "Kept {}: validation {:.2f} %, simulated {:.2f} %, shipped {:.2f} %{}", name,
+        100 * row.validation_top1, 100 * row.top1_simulated, 100 * row.top1_shipped, figures));
+    if (std::abs(row.top1_simulated - row.top1_shipped) > 0.001)
+      out.doubts.push_back(
+          fmt::format("The package of the kept state {} answers differently.", name));
+  }
+  mark_front(rows);
+  out.artefacts["front.csv"] = front_csv(std::move(rows));
+  write_atomically(config_.folder / "front.csv", out.artefacts["front.csv"]);
 }
 
 }  // namespace quantbench

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "bench/checkpoint.h"
+#include "bench/packaging.h"
 #include "bench/progress.h"
 #include "bench/recipe.h"
 #include "datasets/dataset.h"
@@ -32,6 +33,13 @@ struct SessionResult {
 // Opens a recipe's dataset.
 std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, const std::filesystem::path& root);
 
+// A frozen network as a file.
+struct Shipped {
+  Packaged packaged;
+  int64_t size_bytes = 0;
+  std::string weights_hash, package_hash;
+};
+
 class Session {
  public:
   Session(const Recipe& recipe, const Dataset& dataset, SessionConfig config,
@@ -46,11 +54,15 @@ class Session {
   void train_fp32(const std::optional<Checkpoint>& from);
   void train_method(const std::optional<Checkpoint>& from);
   void finish(SessionResult& out);
+  // Each kept state in turn becomes the network: frozen, packaged, measured.
+  void measure_kept(SessionResult& out);
+  struct FrontRow measure_kept(const std::string& name, const std::map<std::string, Tensor>& state);
+  Shipped ship(const std::filesystem::path& path);
   void save(Checkpoint& checkpoint);
   struct TrainerConfig trainer_config(const std::string& stage) const;
   struct Accuracy measure(const std::string& title, const std::string& kind,
                           const std::function<Tensor(const Batch&)>& classifier,
-                          torch::Device device);
+                          torch::Device device, Split split = Split::Test);
   std::vector<LatencyRow> latencies();
   MethodContext method_context();
 
@@ -62,6 +74,7 @@ class Session {
   std::unique_ptr<Network> network_;
   std::unique_ptr<Method> method_;
   std::vector<Batch> calibration_;
+  std::map<std::string, std::map<std::string, Tensor>> kept_;  // states, as the trainer left them
   nlohmann::json facts_ = nlohmann::json::object();  // measured before the method: in checkpoints
 };
 

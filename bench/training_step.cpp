@@ -1,7 +1,8 @@
-// One training step of ResNet-20 at batch 128: quantbench in FP32 and with `uniform` W4A4 in every
-// rule, and the same network in python3-torch (a yardstick process, if python3 has torch). The
-// order of repetitions is random in order (--benchmark_enable_random_interleaving), so that a slow
-// minute of the machine hits every subject. Read the ratios.
+// One training step of ResNet-20 at batch 128: quantbench in FP32, with `uniform` W4A4 in every
+// rule and with `hgq`, and the same network in python3-torch (a yardstick process, if python3 has
+// torch); and of HGQ's own networks, in FP32 and with it, loss term and hooks included. The order
+// of repetitions is random in order (--benchmark_enable_random_interleaving), so that a slow minute
+// of the machine hits every subject. Read the ratios.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -63,19 +64,28 @@ class Subject {
   virtual std::vector<double> steps(int count) = 0;  // seconds each; empty: it cannot run here
 };
 
+// What is trained, and how.
+struct Task {
+  std::string model;
+  std::vector<int64_t> input;
+  int64_t batch;
+};
+
 class Ours : public Subject {
  public:
-  explicit Ours(const std::string& rule) : network_(build_model("resnet20", {{3, 32, 32}, 10})) {
+  Ours(const Task& task, const std::string& method,
+       const std::map<std::string, std::string>& options)
+      : network_(build_model(task.model, {task.input, 10})) {
     torch::manual_seed(1);
-    batch_.input = torch::randn({kBatch, 3, 32, 32});
-    batch_.target = torch::arange(kBatch) % 10;
-    std::map<std::string, std::string> options;
-    if (!rule.empty())
-      options = {{"mode", "qat"}, {"rule", rule}, {"weight_bits", "4"}, {"activation_bits", "4"}};
-    const MethodEntry& entry = methods().get(rule.empty() ? "fp32" : "uniform");
+    std::vector<int64_t> shape{task.batch};
+    shape.insert(shape.end(), task.input.begin(), task.input.end());
+    batch_.input = torch::randn(shape);
+    batch_.target = torch::arange(task.batch) % 10;
+    const MethodEntry& entry = methods().get(method);
     method_ = entry.make(OptionValues("method", entry.card.options, options));
     const std::vector<Batch> calibration{batch_};
-    MethodContext context{network_, calibration, RandomStream(1, "method"), {}, {}};
+    MethodContext context{
+        network_, calibration, RandomStream(1, "method"), {}, [](const std::string&) {}};
     method_->plan(context);
     method_->attach(network_);
     network_.train();
@@ -91,9 +101,16 @@ class Ours : public Subject {
     std::vector<double> out;
     for (int i = 0; i < count; ++i) {
       const auto start = std::chrono::steady_clock::now();
+      const Progress progress{0, 0, 1, i, count};
       optimizer_->zero_grad();
-      torch::cross_entropy_loss(network_.forward(batch_), batch_.target).backward();
+      method_->before_step(network_, progress);
+      Tensor loss = torch::cross_entropy_loss(network_.forward(batch_), batch_.target);
+      if (Tensor extra = method_->loss_term(network_, progress); extra.defined())
+        loss = loss + extra;
+      loss.backward();
+      method_->after_backward(network_, progress);
       optimizer_->step(1);
+      method_->after_step(network_, progress);
       out.push_back(
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
@@ -159,15 +176,17 @@ void register_subject(const std::string& name, std::shared_ptr<Subject> subject)
       ->ReportAggregatesOnly(true);
 }
 
+// Each time over that of its network in FP32 ("fp32", "mlp_jet: fp32").
 void print_ratios() {
   auto at = [](const std::string& name) { return median(times()[name]); };
-  const double fp32 = at("fp32");
-  for (const auto& [name, seconds] : times())
-    if (name != "fp32") {
-      const bool yardstick = name == "python3-torch";
-      fmt::print("{:<28} {:.3f}\n", yardstick ? "fp32 / python3-torch" : name + " / fp32",
-                 yardstick ? fp32 / median(seconds) : median(seconds) / fp32);
-    }
+  for (const auto& [name, seconds] : std::map(times())) {
+    const auto colon = name.find(": ");
+    const std::string fp32 = colon == std::string::npos ? "fp32" : name.substr(0, colon) + ": fp32";
+    if (name == fp32) continue;
+    const bool yardstick = name == "python3-torch";
+    fmt::print("{:<34} {:.3f}\n", yardstick ? "fp32 / python3-torch" : name + " / fp32",
+               yardstick ? at(fp32) / median(seconds) : median(seconds) / at(fp32));
+  }
 }
 
 }  // namespace
@@ -181,9 +200,25 @@ int main(int argc, char** argv) {
   arguments.push_back(interleave.data());
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
-  register_subject("fp32", std::make_shared<Ours>(""));
+  const Task resnet{"resnet20", {3, 32, 32}, kBatch};
+  using Options = std::map<std::string, std::string>;
+  const auto add = [](const std::string& name, const Task& task, const std::string& method,
+                      const Options& options) {
+    register_subject(name, std::make_shared<Ours>(task, method, options));
+  };
+  add("fp32", resnet, "fp32", {});
   for (const char* rule : {"ste", "lsq", "pact", "dorefa"})
-    register_subject(fmt::format("uniform_w4a4_{}", rule), std::make_shared<Ours>(rule));
+    add(fmt::format("uniform_w4a4_{}", rule), resnet, "uniform",
+        {{"mode", "qat"}, {"rule", rule}, {"weight_bits", "4"}, {"activation_bits", "4"}});
+  add("hgq_layer", resnet, "hgq", {{"activation_granularity", "layer"}});
+  for (const Task& task :
+       {Task{"mlp_jet", {16}, 512}, Task{"mlp_jet", {16}, 33200},
+        Task{"convnet_mnist", {1, 28, 28}, 256}, Task{"convnet_svhn", {3, 32, 32}, 256}}) {
+    const std::string name = fmt::format("{} {}", task.model, task.batch);
+    add(name + ": fp32", task, "fp32", {});
+    add(name + ": hgq_element", task, "hgq", {});
+    add(name + ": hgq_layer", task, "hgq", {{"activation_granularity", "layer"}});
+  }
   register_subject("python3-torch", std::make_shared<PythonTorch>());
   benchmark::RunSpecifiedBenchmarks();
   print_ratios();

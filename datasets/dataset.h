@@ -37,7 +37,7 @@ class Dataset {
   // classification) has one sample in each split: the whole graph, with that split's rows scored.
   virtual int64_t size(Split split) const = 0;
   virtual int64_t class_count() const = 0;
-  // Without the batch dimension: {C, H, W} of images, {features} of graph nodes.
+  // Without the batch dimension: {C, H, W} of images, {features} of graph nodes and rows.
   virtual std::vector<int64_t> input_shape() const = 0;
   // Safe to call from several threads at once. Throws Error when a position is not in the split.
   virtual Batch batch(Split split, const BatchRequest& request) const = 0;
@@ -62,6 +62,7 @@ struct DatasetEntry {
   std::function<std::unique_ptr<Dataset>(const DatasetConfig&)> open;
   // Whether its files lie under the root: "" or a sentence that says what is missing.
   std::function<std::string(const std::filesystem::path& root)> missing;
+  bool rows = false;  // of features: neither graphs nor images
 };
 
 Registry<DatasetEntry>& datasets();

@@ -25,11 +25,11 @@ std::vector<Phase> Method::phases(Network& network, const TrainingBudget& budget
   return {phase};
 }
 
-Encoding Method::encode(const Network& network, const Site& weight_site) const {
-  const Tensor weight = network.parameter(weight_site.point.node, "weight").detach();
-  const Quantizer* quantizer = quantizer_at(network, weight_site.point);
-  if (!quantizer) return FloatEncoding{weight};
-  return quantizer->encode(weight);
+Encoding Method::encode(const Network& network, const Site& site) const {
+  const Tensor value = network.parameter(site.point.node, name_of(site.point.kind)).detach();
+  const Quantizer* quantizer = quantizer_at(network, site.point);
+  if (!quantizer) return FloatEncoding{value};
+  return quantizer->encode(value);
 }
 
 Format Method::format(const Network& network, const Site& site) const {

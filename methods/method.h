@@ -61,7 +61,7 @@ struct EpochReport {
 };
 
 struct EpochVerdict {
-  std::string keep;               // a name: the trainer and its checkpoints keep this state (Pareto fronts)
+  std::string keep;  // a name: the trainer and its checkpoints keep this state (Pareto fronts)
   std::vector<std::string> drop;  // kept states that are dominated now
   bool end_phase = false;
 };
@@ -71,6 +71,9 @@ struct MethodState {
   nlohmann::json values = nlohmann::json::object();
   std::map<std::string, Tensor> tensors;
 };
+
+// Named numbers in a method's own measure ("ebops").
+using Figures = std::vector<std::pair<std::string, double>>;
 
 class Method {
  public:
@@ -98,8 +101,12 @@ class Method {
   // After the last phase: ranges fixed, soft functions hardened, statistics estimated again.
   virtual void freeze(MethodContext&) {}
 
-  // What the site ships as. The default asks the Quantizer that sits on it.
-  virtual Encoding encode(const Network& network, const Site& weight_site) const;
+  // What the state that freeze() saw last is and costs, beside accuracy and size. The first one is
+  // the cost over which the front of the kept states is drawn; without any it is the size.
+  virtual Figures figures() const { return {}; }
+
+  // What the weight or bias ships as. The default asks the Quantizer that sits on it.
+  virtual Encoding encode(const Network& network, const Site& site) const;
   virtual Format format(const Network& network, const Site& site) const;
 
   // State for checkpoints, complete after plan(). Network, taps and optimizers are saved for it.

@@ -54,7 +54,9 @@ class Catalogue {
         out.shape = shapes_[i];
         break;
       case PointKind::Bias:
-        out.shape = {shapes_[i].front()};
+        // Bias adds along the last dimension, products have one for each channel.
+        out.shape = {std::holds_alternative<op::Bias>(node.operation) ? shapes_[i].back()
+                                                                      : shapes_[i].front()};
         break;
       case PointKind::Message:
         out.shape = shapes_[static_cast<size_t>(node.inputs[0])];
@@ -106,6 +108,19 @@ std::vector<Site> weight_sites(const Graph& graph) {
   std::vector<Site> out;
   for (Site& site : all_sites(graph))
     if (site.is_weight()) out.push_back(std::move(site));
+  return out;
+}
+
+std::vector<Site> bias_sites(const Graph& graph) {
+  const Catalogue catalogue(graph);
+  std::vector<Site> out;
+  for (int i = 0; i <= graph.output(); ++i) {
+    const Operation& o = graph.nodes[static_cast<size_t>(i)].operation;
+    auto* conv = std::get_if<op::Conv2d>(&o);
+    auto* linear = std::get_if<op::Linear>(&o);
+    if ((conv && conv->bias) || (linear && linear->bias) || std::holds_alternative<op::Bias>(o))
+      out.push_back(catalogue.site({i, PointKind::Bias}));
+  }
   return out;
 }
 

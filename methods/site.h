@@ -26,6 +26,9 @@ std::vector<Site> all_sites(const Graph& graph);
 // The weights of every Conv2d and Linear, in order.
 std::vector<Site> weight_sites(const Graph& graph);
 
+// The biases of every Conv2d, Linear and Bias, in order. They are no part of all_sites().
+std::vector<Site> bias_sites(const Graph& graph);
+
 // For every Conv2d and Linear (in order, each tensor once) the site of the tensor that it
 // multiplies: the output of the nearest earlier node that changes values (ReLU, average pooling,
 // Add, the network's input ...; Flatten, Dropout, MaxPool and PadShortcut only pass values on).

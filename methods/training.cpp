@@ -4,6 +4,11 @@
 #include <cmath>
 
 namespace quantbench {
+namespace {
+
+constexpr double kPi = 3.141592653589793;
+
+}  // namespace
 
 double Schedule::factor(double epoch) const {
   const double at = epoch + first_epoch;
@@ -21,7 +26,14 @@ double Schedule::factor(double epoch) const {
     case Kind::Cosine: {
       const double span = std::max(total_epochs - warmup_epochs, 1e-12);
       const double share = std::clamp((at - warmup_epochs) / span, 0.0, 1.0);
-      return 0.5 * (1 + std::cos(3.141592653589793 * share));
+      return 0.5 * (1 + std::cos(kPi * share));
+    }
+    case Kind::CosineRestarts: {
+      const double cycle = std::floor((at - warmup_epochs) / cycle_epochs);
+      const double within = at - warmup_epochs - cycle * cycle_epochs;
+      const double share = std::min(1.0, within / std::max(cycle_epochs - cycle_hold, 1e-12));
+      const double height = std::pow(cycle_decay, cycle);
+      return (1 - floor) * 0.5 * height * (1 + std::cos(kPi * share)) + floor;
     }
   }
   return 1;

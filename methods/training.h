@@ -22,13 +22,16 @@ struct OptimizerConfig {
 
 // Learning-rate factor as a function of the epoch (fractional: it moves every step).
 struct Schedule {
-  enum class Kind { Constant, Step, Cosine };
+  enum class Kind { Constant, Step, Cosine, CosineRestarts };
   Kind kind = Kind::Constant;
   std::vector<double> milestones;  // Step: epochs at which the rate is multiplied by gamma
   double gamma = 0.1;
   double warmup_epochs = 0;  // linear from 0
   double total_epochs = 0;   // Cosine: where the factor reaches 0
   double first_epoch = 0;    // the phase starts here on the curve
+  // CosineRestarts: from 1 to `floor` in each cycle (the last `cycle_hold` epochs there), then up
+  // again, to cycle_decay times the height of the cycle before.
+  double cycle_epochs = 1, cycle_decay = 1, cycle_hold = 0, floor = 0;
   // The factor at `epoch` epochs after the start of the phase; Step milestones count whole epochs.
   double factor(double epoch) const;
 };

@@ -25,6 +25,7 @@ struct ModelEntry {
   bool graphs = false;  // runs on graph data
   std::vector<Option> options;
   std::function<Graph(const ModelInput&, const OptionValues&)> build;
+  bool rows = false;  // takes rows of features, too, and flattens images
 };
 
 Registry<ModelEntry>& models();

@@ -6,6 +6,7 @@ namespace quantbench {
 namespace {
 
 constexpr double kLargestExact = 1 << 24;  // of the integers that float32 holds
+constexpr double kLargestWeight = INT32_MAX;
 
 // The largest |step * code - zero_point|, shape of scale; 0 where there are no bits.
 Tensor largest_integers(const UniformFormat& format) {
@@ -75,7 +76,7 @@ std::optional<IntegerWeight> integer_weight(const UniformEncoding& encoding) {
   if (!alignment) return std::nullopt;
   const Tensor aligned = integer.flatten(1).to(torch::kDouble) * alignment->ratio;
   const Tensor magnitude = aligned.abs();
-  if (magnitude.max().item<double>() > kLargestExact) return std::nullopt;
+  if (magnitude.max().item<double>() > kLargestWeight) return std::nullopt;
   return IntegerWeight{aligned.to(torch::kInt).view(integer.sizes()),
                        alignment->base.to(torch::kFloat), magnitude.max().item<int64_t>(),
                        magnitude.sum(1).max().item<int64_t>()};

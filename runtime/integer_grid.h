@@ -40,7 +40,7 @@ struct IntegerWeight {
   int64_t largest_row_sum = 0;  // of the |integers| of one output
 };
 
-// Nothing under the same conditions.
+// Nothing when the scales of an output have no common grid or its integers do not fit int32.
 std::optional<IntegerWeight> integer_weight(const UniformEncoding& encoding);
 
 }  // namespace quantbench

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "runtime/packed_numbers.h"
 #include "runtime/packing.h"
 
 namespace quantbench {
@@ -111,8 +112,9 @@ class Fields {
 };
 
 int64_t product(const Shape& shape) {
+  constexpr int64_t kMost = int64_t{1} << 48;  // of elements; beyond what any file could hold
   int64_t out = 1;
-  for (int64_t size : shape) out *= size;
+  for (int64_t size : shape) out = size > 0 && out > kMost / size ? kMost : out * size;
   return out;
 }
 
@@ -129,12 +131,41 @@ Shape usual_scale_shape(Granularity granularity, const Shape& weight) {
   return weight;
 }
 
+PackedLayout layout_of(const UniformFormat& f) { return {f.bits, lowest_code(f)}; }
+
+PackedLayout layout_of(int bits) {
+  return {torch::full({1}, bits, torch::kByte), torch::zeros({1}, torch::kInt)};
+}
+
+// Throws before anything is allocated for more values than the file can hold.
+void require_stored(int64_t elements, const StreamReader& streams, const std::string& what) {
+  require(static_cast<uint64_t>(elements) <= 8 * streams.left(role::kCodes) + kMostUnstored,
+          "{}: {} codes cannot come from the {} bytes that are left.", what, elements,
+          streams.left(role::kCodes));
+}
+
+Tensor take_codes(const Shape& shape, const PackedLayout& layout, StreamReader& streams,
+                  const std::string& what) {
+  const int64_t elements = product(shape);
+  require_stored(elements, streams, what);
+  const auto bytes = streams.take_bytes(role::kCodes, packed_size(elements, layout));
+  return unpack(bytes, elements, layout).view(shape);
+}
+
 Json describe_uniform(const UniformFormat& f, const Shape& weight) {
   Json json{{"type", "uniform"}};
   if (f.granularity != Granularity::Tensor)
     json["granularity"] = text_of(kGranularities, f.granularity);
   if (f.scale.sizes() != usual_scale_shape(f.granularity, weight)) json["shape"] = f.scale.sizes();
-  if (is_one(f.bits)) json["bits"] = f.bits[0].item<int64_t>();
+  if (is_one(f.bits))
+    json["bits"] = f.bits[0].item<int64_t>();
+  else
+    json["width_bits"] = packed_widths(f).bits;
+  if (const auto exponents = exponents_of(f)) {
+    const PackedNumbers packed = PackedNumbers::of(*exponents);
+    json["exponent_bits"] = packed.bits;
+    json["lowest_exponent"] = packed.lowest;
+  }
   if (all_equal(f.zero_point)) json["zero_point"] = f.zero_point.flatten()[0].item<int64_t>();
   if (f.is_signed) json["signed"] = true;
   if (f.narrow) json["narrow"] = true;
@@ -145,19 +176,41 @@ Json describe_uniform(const UniformFormat& f, const Shape& weight) {
 }
 
 void put_uniform(const UniformFormat& f, StreamWriter& streams) {
-  streams.put(role::kScales, f.scale);
-  if (!is_one(f.bits)) streams.put(role::kBits, f.bits);
+  if (!is_one(f.bits))
+    streams.put(role::kCodes, pack(f.bits.to(torch::kInt), packed_widths(f).layout()));
+  if (const auto exponents = exponents_of(f))
+    streams.put(role::kCodes, pack(*exponents, PackedNumbers::of(*exponents).layout()));
+  else
+    streams.put(role::kScales, f.scale);
   if (!all_equal(f.zero_point)) streams.put(role::kZeroPoints, f.zero_point);
 }
 
-UniformFormat read_uniform(Fields& fields, const Shape& weight, StreamReader& streams) {
+Tensor read_widths(Fields& fields, const Shape& shape, StreamReader& streams,
+                   const std::string& what) {
+  if (fields.has("bits")) return torch::full({1}, fields.integer("bits", 0, 16), torch::kByte);
+  if (!fields.has("width_bits")) return streams.take(role::kBits, shape);
+  const PackedNumbers packed{0, static_cast<int>(fields.integer("width_bits", 1, 5))};
+  return take_codes(shape, packed.layout(), streams, what).to(torch::kByte);
+}
+
+Tensor read_scales(Fields& fields, const Tensor& widths, const Shape& shape, StreamReader& streams,
+                   const std::string& what) {
+  if (!fields.has("exponent_bits")) return streams.take(role::kScales, shape);
+  require(widths.numel() > 1, "{}: exponents without a width for each of them.", what);
+  const PackedNumbers packed{static_cast<int>(fields.integer("lowest_exponent", -126, 127)),
+                             static_cast<int>(fields.integer("exponent_bits", 0, 8))};
+  const int64_t count = (widths > 0).sum().item<int64_t>();
+  return scales_of(take_codes({count}, packed.layout(), streams, what), widths);
+}
+
+UniformFormat read_uniform(Fields& fields, const Shape& weight, StreamReader& streams,
+                           const std::string& what) {
   UniformFormat f;
   f.granularity = fields.one_of(kGranularities, "granularity");
   const Shape shape =
       fields.has("shape") ? fields.shape("shape") : usual_scale_shape(f.granularity, weight);
-  f.scale = streams.take(role::kScales, shape);
-  f.bits = fields.has("bits") ? torch::full({1}, fields.integer("bits", 0, 16), torch::kByte)
-                              : streams.take(role::kBits, shape);
+  f.bits = read_widths(fields, shape, streams, what);
+  f.scale = read_scales(fields, f.bits, shape, streams, what);
   f.zero_point =
       fields.has("zero_point")
           ? torch::full(shape, fields.integer("zero_point", -(1 << 17), 1 << 17), torch::kInt)
@@ -188,27 +241,6 @@ CodebookFormat read_codebook(Fields& fields, StreamReader& streams) {
   if (fields.flag("thresholds"))
     f.thresholds = streams.take(role::kThresholds, {std::max<int64_t>(f.levels.numel() - 1, 0)});
   return f;
-}
-
-PackedLayout layout_of(const UniformFormat& f) { return {f.bits, lowest_code(f)}; }
-
-PackedLayout layout_of(int bits) {
-  return {torch::full({1}, bits, torch::kByte), torch::zeros({1}, torch::kInt)};
-}
-
-// Throws before anything is allocated for more values than the file can hold.
-void require_stored(int64_t elements, const StreamReader& streams, const std::string& what) {
-  require(static_cast<uint64_t>(elements) <= 8 * streams.left(role::kCodes) + kMostUnstored,
-          "{}: {} codes cannot come from the {} bytes that are left.", what, elements,
-          streams.left(role::kCodes));
-}
-
-Tensor take_codes(const Shape& shape, const PackedLayout& layout, StreamReader& streams,
-                  const std::string& what) {
-  const int64_t elements = product(shape);
-  require_stored(elements, streams, what);
-  const auto bytes = streams.take_bytes(role::kCodes, packed_size(elements, layout));
-  return unpack(bytes, elements, layout).view(shape);
 }
 
 Json describe_multi_bit(const MultiBitEncoding& e) {
@@ -293,7 +325,7 @@ Encoding read_encoding(const Json& description, const Shape& shape, StreamReader
   const std::string type = fields.text("type");
   Encoding encoding;
   if (type == "uniform") {
-    UniformFormat format = read_uniform(fields, shape, streams);
+    UniformFormat format = read_uniform(fields, shape, streams, what);
     check(Format(format), what);
     const int64_t scales = format.scale.numel(), elements = product(shape);
     require(scales == 1 || scales == shape[0] || scales == elements,
@@ -318,7 +350,7 @@ Format read_format(const Json& description, StreamReader& streams, const std::st
   const std::string type = fields.text("type");
   Format format;
   if (type == "uniform")
-    format = read_uniform(fields, {}, streams);
+    format = read_uniform(fields, {}, streams, what);
   else if (type == "codebook")
     format = read_codebook(fields, streams);
   else

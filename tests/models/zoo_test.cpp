@@ -21,6 +21,11 @@ TEST(Zoo, ModelsHaveThePublishedNumberOfParameters) {
   EXPECT_EQ(parameter_count("resnet56", {{3, 32, 32}, 10}), 853018);
   EXPECT_EQ(parameter_count("resnet18", {{3, 224, 224}, 1000}), 11689512);
   EXPECT_EQ(parameter_count("resnet50", {{3, 224, 224}, 1000}), 25557032);
+  // Section 7 of HGQ's dossier: 64-32-32 has 4,256 weights, the public script's 32-32-32 2,720.
+  EXPECT_EQ(parameter_count("mlp_jet", {{16}, 5}), 4256 + 64 + 32 + 32 + 5);
+  EXPECT_EQ(parameter_count("mlp_jet", {{16}, 5}, {{"hidden", "32,32,32"}}), 2720 + 3 * 32 + 5);
+  EXPECT_EQ(parameter_count("convnet_svhn", {{3, 32, 32}, 10}), 13724);
+  EXPECT_EQ(parameter_count("convnet_mnist", {{1, 28, 28}, 10}), 14410);
   EXPECT_EQ(parameter_count("gcn2", {{1433}, 7}), 23063);
   EXPECT_EQ(parameter_count("gat2", {{1433}, 7}), 92373);
   // Degree-Quant dossier, 3.1 and 4: GIN on REDDIT-BINARY.

@@ -225,6 +225,46 @@ TEST_F(HostilePackage, AHugeWeightOfZeroBitsIsRefusedBeforeAllocation) {
   EXPECT_TRUE(contains(refusal_of(content), "cannot come from"));
 }
 
+TEST_F(HostilePackage, PackedWidthsAndExponentsThatCannotBeAreRefused) {
+  Package package = small_package();
+  UniformFormat format;
+  format.granularity = Granularity::Element;
+  format.bits = torch::randint(0, 4, {3, 64}, torch::kByte);
+  format.scale = torch::where(format.bits > 0, torch::full({3, 64}, 0.25f), torch::ones({3, 64}));
+  format.zero_point = torch::zeros({3, 64}, torch::kInt);
+  format.is_signed = true;
+  package.weights[{package.graph.index_of("linear"), PointKind::Weight}] =
+      random_encoding(format, {3, 64});
+  package.activations[{0, PointKind::Output}] = uniform_format({0.02f}, {0}, 8);
+  write_package(path_, package);
+  content_ = read_safetensors(path_);
+  const auto refused = [&](const char* field, const Json& value) {
+    return refusal("weights", [&](Json& groups) {
+      for (Json& group : groups)
+        if (group["as"].contains("width_bits")) group["as"][field] = value;
+    });
+  };
+
+  EXPECT_TRUE(contains(refused("width_bits", 0), "width_bits"));
+  EXPECT_TRUE(contains(refused("width_bits", 6), "width_bits"));
+  EXPECT_FALSE(refused("width_bits", 5).empty());
+  EXPECT_TRUE(contains(refused("exponent_bits", 9), "exponent_bits"));
+  EXPECT_FALSE(refused("exponent_bits", 8).empty());
+  EXPECT_TRUE(contains(refused("lowest_exponent", -127), "lowest_exponent"));
+  EXPECT_TRUE(contains(refused("lowest_exponent", "x"), "lowest_exponent"));
+  EXPECT_TRUE(contains(refused("bits", 3), "width"));
+  const std::string huge = refusal("activations", [](Json& groups) {
+    groups[0]["as"] = {{"type", "uniform"},
+                       {"granularity", "element"},
+                       {"width_bits", 1},
+                       {"zero_point", 0},
+                       {"exponent_bits", 0},
+                       {"lowest_exponent", 0},
+                       {"shape", {uint64_t{1} << 40, uint64_t{1} << 40}}};
+  });
+  EXPECT_TRUE(contains(huge, "bytes that are left"));
+}
+
 TEST_F(HostilePackage, HeaderTextsThatAreNoJsonAreRefused) {
   for (const char* key : {"graph", "weights", "activations"}) {
     SafeTensors content = content_;

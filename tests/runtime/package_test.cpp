@@ -128,6 +128,33 @@ TEST_F(PackageFile, AWidthForEachElementIsLossless) {
   expect_lossless(package);
 }
 
+TEST_F(PackageFile, FixedPointNumbersOfTheirOwnWidthsTakeFewBits) {
+  Package package = small_package();
+  UniformFormat format;
+  format.granularity = Granularity::Element;
+  format.bits = torch::randint(0, 4, {3, 64}, torch::kByte);
+  const Tensor powers = torch::exp2(torch::randint(-6, 1, {3, 64}).to(torch::kFloat));
+  format.scale = torch::where(format.bits > 0, powers, torch::ones_like(powers));
+  format.zero_point = torch::zeros({3, 64}, torch::kInt);
+  format.is_signed = true;
+  format.rounding = Rounding::HalfUp;
+  const UniformEncoding encoding = random_encoding(format, {3, 64});
+  package.weights[{package.graph.index_of("linear"), PointKind::Weight}] = encoding;
+
+  expect_lossless(package);
+  std::map<std::string, int64_t> numbers;
+  for (const auto& [name, tensor] : read_safetensors(folder_ / "p").tensors)
+    numbers[name] = tensor.numel();
+  const auto bytes = [](int64_t bits) { return (bits + 7) / 8; };
+  const int64_t used = (format.bits > 0).sum().item<int64_t>();
+  EXPECT_EQ(numbers["scales"], 4 + 1 + 1);  // of the other sites
+  EXPECT_EQ(numbers.count("bits"), 0u);
+  // Two bits a width, three an exponent, then the codes; four bits each in the convolution.
+  EXPECT_EQ(numbers["codes"], bytes(2 * 192) + bytes(3 * used) +
+                                  bytes(format.bits.sum(torch::kLong).item<int64_t>()) +
+                                  bytes(4 * 72));
+}
+
 TEST_F(PackageFile, CodebooksAreLossless) {
   Package package = small_package();
   CodebookFormat weights{torch::tensor({-1.f, -0.25f, 0.f, 0.25f, 1.f}), {}, BitWidth(3)};
