@@ -98,7 +98,8 @@ class Method {
   virtual void after_step(Network&, const Progress&) {}
   virtual EpochVerdict after_epoch(Network&, const EpochReport&) { return {}; }
 
-  // After the last phase: ranges fixed, soft functions hardened, statistics estimated again.
+  // After the last phase: ranges fixed, soft functions hardened, statistics estimated again. Called
+  // again for each kept state, once it is back in the network.
   virtual void freeze(MethodContext&) {}
 
   // What the state that freeze() saw last is and costs, beside accuracy and size. The first one is

@@ -46,7 +46,9 @@ Json list_models() {
     out.push_back({{"name", name},
                    {"help", m.help},
                    {"paper", m.paper},
-                   {"input", m.graphs ? "graphs" : m.rows ? "rows" : "images"},
+                   {"input", m.graphs ? "graphs"
+                             : m.rows ? "rows"
+                                      : "images"},
                    {"options", options_json(m.options)}});
   }
   return out;
@@ -59,7 +61,9 @@ Json list_datasets(const std::filesystem::path& root) {
     const std::string missing = d.missing ? d.missing(root) : "";
     out.push_back({{"name", name},
                    {"help", d.help},
-                   {"holds", d.graphs ? "graphs" : d.rows ? "rows" : "images"},
+                   {"holds", d.graphs ? "graphs"
+                             : d.rows ? "rows"
+                                      : "images"},
                    {"found", missing.empty()},
                    {"missing", missing},
                    {"options", options_json(d.options)}});

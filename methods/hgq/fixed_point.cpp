@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "base/error.h"
@@ -48,6 +49,14 @@ struct Layout {
   }
 };
 
+// 2^exponent of a normal float32, without the library's call.
+float power_of_two(int exponent) {
+  const auto bits = static_cast<uint32_t>(exponent + 127) << 23;
+  float out = 0;
+  std::memcpy(&out, &bits, sizeof(out));
+  return out;
+}
+
 bool is_weight(const Tensor& x, const Tensor& f) { return f.dim() == x.dim(); }
 
 Layout layout_of(const Tensor& x, const Tensor& f) {
@@ -69,8 +78,8 @@ Layout layout_of(const Tensor& x, const Tensor& f) {
   for (size_t i = 0; i < out.step.size(); ++i) {
     const int bits = static_cast<int>(
         std::clamp<float>(std::nearbyint(fraction[i]), -kMostFractionBits, kMostFractionBits));
-    out.inverse[i] = std::ldexp(1.0f, bits);
-    out.step[i] = std::ldexp(1.0f, -bits);
+    out.inverse[i] = power_of_two(bits);
+    out.step[i] = power_of_two(-bits);
   }
   return out;
 }
@@ -182,7 +191,7 @@ struct Quantize : Function<Quantize> {
   static variable_list forward(AutogradContext* context, const Tensor& x, const Tensor& f,
                                const FixedPointRule& rule) {
     const Tensor input = x.is_cpu() ? walkable(x, f) : x;
-    context->save_for_backward({input, f.detach().clone()});
+    context->save_for_backward({input, f});
     context->saved_data["floor"] = rule.rounding == Rounding::Floor;
     context->saved_data["relu"] = rule.relu;
     context->saved_data["relu_max"] = rule.relu_max;

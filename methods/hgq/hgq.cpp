@@ -199,15 +199,15 @@ Tensor Hgq::estimated_ebops() const {
 }
 
 Tensor Hgq::loss_term(Network&, const Progress&) {
+  return beta_now_ > 0 ? estimated_ebops() * beta_now_ : Tensor();
+}
+
+// The gradient of gamma times the sum of all f, without its many small operations.
+void Hgq::after_backward(Network&, const Progress&) {
+  const torch::NoGradGuard no_grad;
   const double gamma = options_.real("gamma");
-  Tensor out;
-  if (beta_now_ > 0) out = estimated_ebops() * beta_now_;
-  if (gamma == 0) return out;
-  for (const Tensor& f : fractions_) {
-    const Tensor price = f.sum() * gamma;
-    out = out.defined() ? out + price : price;
-  }
-  return out;
+  for (const Tensor& f : fractions_)
+    if (Tensor& gradient = f.mutable_grad(); gradient.defined()) gradient.add_(gamma);
 }
 
 void Hgq::after_step(Network&, const Progress&) {

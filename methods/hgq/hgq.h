@@ -22,6 +22,7 @@ class Hgq : public Method {
   std::vector<Phase> phases(Network& network, const TrainingBudget& budget) const override;
   void before_step(Network& network, const Progress& progress) override;
   Tensor loss_term(Network& network, const Progress& progress) override;
+  void after_backward(Network& network, const Progress& progress) override;
   void after_step(Network& network, const Progress& progress) override;
   EpochVerdict after_epoch(Network& network, const EpochReport& report) override;
   void freeze(MethodContext& context) override;

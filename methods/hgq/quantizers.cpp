@@ -105,8 +105,8 @@ Tensor ActivationQuantizer::forward(const Tensor& x, const TapContext& context) 
     const FixedPointValues seen = fixed_point(x, f_, rule);
     if (rule.observe) {
       const torch::NoGradGuard no_grad;
-      low_.copy_(torch::minimum(low_, seen.low));
-      high_.copy_(torch::maximum(high_, seen.high));
+      torch::minimum_out(low_, low_, seen.low);
+      torch::maximum_out(high_, high_, seen.high);
     }
     return seen.value;
   }

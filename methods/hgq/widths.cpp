@@ -1,6 +1,8 @@
 #include "methods/hgq/widths.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "methods/hgq/fixed_point.h"
 
@@ -16,6 +18,22 @@ constexpr double kMostIntegerBits = 32;
 // floor(log2 |x|) + 1, for x != 0.
 Tensor bits_above_point(const Tensor& x) {
   return std::get<1>(torch::frexp(x)).to(torch::kFloat32);
+}
+
+// One pass instead of a dozen small operations, which is what a training step of a small network is
+// made of.
+bool walkable(const std::vector<Tensor>& tensors) {
+  for (const Tensor& t : tensors)
+    if (!t.is_cpu() || !t.is_contiguous() || t.sizes() != tensors.front().sizes()) return false;
+  return true;
+}
+
+// max(0, floor(log2 magnitude) + 1 + bits), 0 for 0; `magnitude` as float32 holds it, no denormal.
+float estimate(float magnitude, float bits) {
+  uint32_t pattern = 0;
+  std::memcpy(&pattern, &magnitude, sizeof(pattern));
+  const float above = static_cast<float>(static_cast<int>(pattern >> 23) - 126);
+  return magnitude > 0 ? std::max(0.0f, above + bits) : 0.0f;
 }
 
 // ceil(log2 x), for x > 0.
@@ -61,12 +79,30 @@ Tensor by_odd_mantissa(const Tensor& quantized, const Of& of) {
 }  // namespace
 
 Tensor estimated_range_bits(const Tensor& low, const Tensor& high, const Tensor& fraction) {
+  if (walkable({low, high, fraction})) {
+    Tensor out = torch::empty_like(low);
+    const float *least = low.data_ptr<float>(), *most = high.data_ptr<float>();
+    const float* bits = fraction.data_ptr<float>();
+    for (int64_t i = 0; i < low.numel(); ++i) {
+      const float largest = std::max(std::fabs(least[i]), std::fabs(most[i]));
+      const float sign = least[i] < 0 ? 1.0f : 0.0f;
+      out.data_ptr<float>()[i] = estimate(largest, bits[i] + sign);
+    }
+    return out;
+  }
   const Tensor largest = torch::maximum(low.abs(), high.abs());
   const Tensor bits = bits_above_point(largest) + fraction + (low < 0).to(torch::kFloat32);
   return bits.clamp_min(0) * (largest > 0);
 }
 
 Tensor estimated_weight_bits(const Tensor& quantized, const Tensor& fraction) {
+  if (walkable({quantized, fraction})) {
+    Tensor out = torch::empty_like(quantized);
+    const float *value = quantized.data_ptr<float>(), *bits = fraction.data_ptr<float>();
+    float* to = out.data_ptr<float>();
+    for (int64_t i = 0; i < quantized.numel(); ++i) to[i] = estimate(std::fabs(value[i]), bits[i]);
+    return out;
+  }
   return (bits_above_point(quantized) + fraction).clamp_min(0) * (quantized != 0);
 }
 
