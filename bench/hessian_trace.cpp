@@ -47,8 +47,7 @@ struct Subject {
     for (int64_t i = 0; i < kImages; ++i) request.positions.push_back(i);
     batches.push_back(dataset->batch(Split::Train, request));
     sites = weight_sites(network.graph());
-    for (const Site& site : sites)
-      weights.push_back(network.parameter(site.point.node, "weight"));
+    for (const Site& site : sites) weights.push_back(network.parameter(site.point.node, "weight"));
   }
 
   std::vector<TraceEstimate> exact() {
@@ -56,9 +55,7 @@ struct Subject {
   }
   BlockHessian hessian() {
     return BlockHessian(
-        [this](const Batch& b) {
-          return torch::cross_entropy_loss(network.forward(b), b.target);
-        },
+        [this](const Batch& b) { return torch::cross_entropy_loss(network.forward(b), b.target); },
         batches, weights);
   }
 };

@@ -111,10 +111,8 @@ Packaged make_package(Network& network, const Method& method) {
   std::set<Point> counted;  // operands; several products may share one
   for (const Site& weight : weight_sites(graph)) {
     const Point entering{weight.point.node, PointKind::Input};
-    const Point operand =
-        bits_of.count(entering) ? entering : operand_of(graph, weight.point.node);
-    bit_operations +=
-        static_cast<double>(weight.macs) * bits_at(weight.point) * bits_at(operand);
+    const Point operand = bits_of.count(entering) ? entering : operand_of(graph, weight.point.node);
+    bit_operations += static_cast<double>(weight.macs) * bits_at(weight.point) * bits_at(operand);
     out.macs += weight.macs;
     if (!counted.insert(operand).second) continue;
     activation_bits += bits_at(operand) * elements_of[operand];

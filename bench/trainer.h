@@ -23,7 +23,7 @@ struct TrainerConfig {
   int64_t batch = 128;
   bool augment = true;
   bool bf16 = false;
-  double ema = 0;            // decay of the averaged weights, 0: off
+  double ema = 0;  // decay of the averaged weights, 0: off
   Select select = Select::Last;
   uint64_t seed = 0;
   torch::Device device = torch::kCPU;

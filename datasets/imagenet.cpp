@@ -60,8 +60,8 @@ std::vector<ImageFile> list_images(const fs::path& folder, const std::vector<std
   for (size_t label = 0; label < classes.size(); ++label)
     for (const fs::path& path : sorted_entries(folder / classes[label], /*folders=*/false)) {
       out.push_back({path, static_cast<int64_t>(label)});
-      digest.update(fmt::format("{}/{} {}\n", classes[label], path.filename().string(),
-                                fs::file_size(path)));
+      digest.update(
+          fmt::format("{}/{} {}\n", classes[label], path.filename().string(), fs::file_size(path)));
     }
   require(!out.empty(), "Dataset imagenet: {} holds no image.", folder.string());
   return out;
@@ -144,12 +144,13 @@ class ImageNet : public Dataset {
     for (int64_t i = 0; i < count; ++i) {
       const int64_t position = request.positions[static_cast<size_t>(i)];
       const int64_t index = index_of(split, position);
-      const ImageFile& file = (split == Split::Test ? test_ : training_)[static_cast<size_t>(index)];
+      const ImageFile& file =
+          (split == Split::Test ? test_ : training_)[static_cast<size_t>(index)];
       const RandomStream random = request.random.child(static_cast<uint64_t>(position));
       const cv::Mat image = decode(file.path);
-      convert(request.augment ? random_crop(image, crop_, random)
-                              : centre_crop(image, resize_, crop_),
-              out.input.data_ptr<float>() + i * 3 * crop_ * crop_);
+      convert(
+          request.augment ? random_crop(image, crop_, random) : centre_crop(image, resize_, crop_),
+          out.input.data_ptr<float>() + i * 3 * crop_ * crop_);
       out.target.data_ptr<int64_t>()[i] = file.label;
       out.sample_ids.data_ptr<int64_t>()[i] = index;
     }

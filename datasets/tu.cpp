@@ -43,10 +43,10 @@ Features features_of(const TuCollection& graphs, std::string kind, const std::st
   const std::vector<int64_t> degrees = graphs.in_degrees();
   if (kind == "auto") {
     const int64_t most = *std::max_element(degrees.begin(), degrees.end());
-    kind = !graphs.node_labels.empty()     ? "labels"
-           : graphs.attributes.defined()   ? "attributes"
-           : most < one_hot_degrees        ? "one_hot_degree"
-                                           : "degree";
+    kind = !graphs.node_labels.empty()   ? "labels"
+           : graphs.attributes.defined() ? "attributes"
+           : most < one_hot_degrees      ? "one_hot_degree"
+                                         : "degree";
   }
   if (kind == "labels") {
     require(!graphs.node_labels.empty(), "The collection {} has no node labels.", name);
@@ -60,8 +60,7 @@ Features features_of(const TuCollection& graphs, std::string kind, const std::st
   if (kind == "ones") return {torch::ones({graphs.node_count(), 1}), "every node 1"};
   const Tensor degree = torch::tensor(degrees, torch::kLong).to(torch::kDouble);
   const Tensor standardised = (degree - degree.mean()) / degree.std().clamp_min(1e-12);
-  return {standardised.to(torch::kFloat).view({-1, 1}),
-          "in-degree, standardised over all graphs"};
+  return {standardised.to(torch::kFloat).view({-1, 1}), "in-degree, standardised over all graphs"};
 }
 
 class TuDataset : public Dataset {
@@ -173,9 +172,9 @@ std::unique_ptr<Dataset> open(const std::string& name, const DatasetConfig& conf
           folds - 1);
   auto splits = split_of(graphs, name, config, folds, fold);
   Features features = features_of(graphs, config.options.text("features"), name);
-  return std::make_unique<TuDataset>(std::move(graphs), std::move(features), std::move(splits),
-                                     fmt::format("{} {} folds", config.options.text("folds_from"),
-                                                 folds));
+  return std::make_unique<TuDataset>(
+      std::move(graphs), std::move(features), std::move(splits),
+      fmt::format("{} {} folds", config.options.text("folds_from"), folds));
 }
 
 std::vector<Option> options() {
@@ -204,7 +203,8 @@ DatasetEntry entry(const std::string& name, const std::string& collection,
 
 // Any other collection: its name is an option.
 DatasetEntry any() {
-  DatasetEntry made = entry("tu", "", "any collection in TU format under TUDataset (option collection)");
+  DatasetEntry made =
+      entry("tu", "", "any collection in TU format under TUDataset (option collection)");
   made.options.push_back(Option::text("collection", "MUTAG", "name of its folder and files"));
   made.open = [](const DatasetConfig& config) {
     const std::string& name = config.options.text("collection");

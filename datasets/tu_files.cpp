@@ -11,8 +11,8 @@ namespace quantbench {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr uint64_t most_bytes = uint64_t{1} << 31;   // of one file
-constexpr int64_t most_columns = 10000;              // attributes of a node
+constexpr uint64_t most_bytes = uint64_t{1} << 31;  // of one file
+constexpr int64_t most_columns = 10000;             // attributes of a node
 constexpr const char* parts[] = {"A", "graph_indicator", "graph_labels"};
 
 fs::path folder_of(const fs::path& root, const std::string& name) {
@@ -121,10 +121,10 @@ class Reader {
     int64_t graph = 0;
     for (size_t node = 0; node < graph_of_node.size(); ++node) {
       const int64_t next = --graph_of_node[node];
-      require(next >= 0 && next < graphs, "{}: line {} names graph {}, but there are {}.",
-              file, node + 1, next + 1, graphs);
-      require(node == 0 || next >= graph, "{}: line {} goes back from graph {} to graph {}.",
-              file, node + 1, graph + 1, next + 1);
+      require(next >= 0 && next < graphs, "{}: line {} names graph {}, but there are {}.", file,
+              node + 1, next + 1, graphs);
+      require(node == 0 || next >= graph, "{}: line {} goes back from graph {} to graph {}.", file,
+              node + 1, graph + 1, next + 1);
       graph = next;
     }
     out.first_node.assign(static_cast<size_t>(graphs) + 1, 0);
@@ -139,18 +139,19 @@ class Reader {
   void edges(TuCollection& out, const std::vector<int64_t>& graph_of_node) {
     const Table<int64_t> table = numbers<int64_t>("A");
     const std::string file = what("A");
-    require(table.columns == 2 || table.values.empty(), "{} holds {} numbers a line, not two.", file, table.columns);
+    require(table.columns == 2 || table.values.empty(), "{} holds {} numbers a line, not two.",
+            file, table.columns);
     const auto nodes = static_cast<int64_t>(graph_of_node.size());
     std::vector<std::pair<int64_t, int64_t>> pairs;  // target, source
     for (int64_t row = 0; row < table.rows(); ++row) {
       const int64_t source = table.values[static_cast<size_t>(2 * row)] - 1;
       const int64_t target = table.values[static_cast<size_t>(2 * row + 1)] - 1;
       for (int64_t node : {source, target})
-        require(node >= 0 && node < nodes, "{}: line {} names node {}, but there are {}.",
-                file, row + 1, node + 1, nodes);
-      require(graph_of_node[static_cast<size_t>(source)] ==
-                  graph_of_node[static_cast<size_t>(target)],
-              "{}: line {} links nodes of two graphs.", file, row + 1);
+        require(node >= 0 && node < nodes, "{}: line {} names node {}, but there are {}.", file,
+                row + 1, node + 1, nodes);
+      require(
+          graph_of_node[static_cast<size_t>(source)] == graph_of_node[static_cast<size_t>(target)],
+          "{}: line {} links nodes of two graphs.", file, row + 1);
       if (source != target) pairs.emplace_back(target, source);
     }
     std::sort(pairs.begin(), pairs.end());

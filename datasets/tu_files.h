@@ -1,6 +1,7 @@
-// Graph collections in the text format of the TU Dortmund benchmark (Morris et al. 2020): one number,
-// or several by commas, a line, in files NAME_A.txt, NAME_graph_indicator.txt, NAME_graph_labels.txt
-// and, where there are any, NAME_node_labels.txt and NAME_node_attributes.txt.
+// Graph collections in the text format of the TU Dortmund benchmark (Morris et al. 2020): one
+// number, or several by commas, a line, in files NAME_A.txt, NAME_graph_indicator.txt,
+// NAME_graph_labels.txt and, where there are any, NAME_node_labels.txt and
+// NAME_node_attributes.txt.
 #pragma once
 
 #include <filesystem>
@@ -12,8 +13,9 @@
 namespace quantbench {
 
 struct TuCollection {
-  std::vector<int64_t> labels;      // of each graph, as in the file
-  std::vector<int64_t> first_node;  // [graphs+1]: graph g has nodes first_node[g]..first_node[g+1]-1
+  std::vector<int64_t> labels;  // of each graph, as in the file
+  std::vector<int64_t>
+      first_node;  // [graphs+1]: graph g has nodes first_node[g]..first_node[g+1]-1
   std::vector<int64_t> first_edge;  // [graphs+1], likewise
   // Edges between nodes of the whole collection, by target and then by source, without self-loops
   // and duplicates, in the directions of the file.

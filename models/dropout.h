@@ -1,6 +1,6 @@
-// Dropout (Srivastava et al. 2014) from a counter-based generator: several times faster than drawing
-// numbers one after the other, nothing is kept for the backward pass, and the result does not depend
-// on the number of threads.
+// Dropout (Srivastava et al. 2014) from a counter-based generator: several times faster than
+// drawing numbers one after the other, nothing is kept for the backward pass, and the result does
+// not depend on the number of threads.
 #pragma once
 
 #include "base/torch.h"

@@ -190,7 +190,8 @@ int64_t version_of(const Connection& database, int64_t known) {
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-  static const std::vector<Migration> steps = {{kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}};
+  static const std::vector<Migration> steps = {
+      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}};
   return steps;
 }
 

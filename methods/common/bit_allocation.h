@@ -12,8 +12,8 @@
 namespace quantbench {
 
 struct BitAllocation {
-  std::string method, model;  // who made it, for which graph
-  std::map<std::string, int64_t> bits;  // by site name, weights and activations
+  std::string method, model;                           // who made it, for which graph
+  std::map<std::string, int64_t> bits;                 // by site name, weights and activations
   nlohmann::json evidence = nlohmann::json::object();  // traces, perturbations, budget, certificate
 
   // Its file: {"allocation": 1, "method", "model", "bits": {site: bits}, "evidence": {...}}.

@@ -24,12 +24,11 @@ struct BitChoice {
 };
 
 // All choices of which none is both cheaper and better than another, by ascending cost, of those
-// that cost at most `limit`. Exact unless more than 2^16 of them live at once (then they are thinned
-// evenly along the cost, and relaxed_bound() says how much that can matter). Of equal ones the
-// cheaper, then the first found stays, so that the answer does not depend on chance.
-std::vector<BitChoice> pareto_frontier(
-    const std::vector<BitOptions>& groups,
-    double limit = std::numeric_limits<double>::infinity());
+// that cost at most `limit`. Exact unless more than 2^16 of them live at once (then they are
+// thinned evenly along the cost, and relaxed_bound() says how much that can matter). Of equal ones
+// the cheaper, then the first found stays, so that the answer does not depend on chance.
+std::vector<BitChoice> pareto_frontier(const std::vector<BitOptions>& groups,
+                                       double limit = std::numeric_limits<double>::infinity());
 
 // The choice of least perturbation at a cost of at most `limit`. Throws Error, with the least
 // possible cost, when there is none.

@@ -24,8 +24,8 @@ class GradientNorm {
       input_ = torch::im2col(padded, conv->kernel, {1, 1}, {0, 0}, conv->stride);
       input_ = input_.view({x.size(0) * groups_, -1, input_.size(2)});  // [N G, patch, pixels]
       gram_ = input_.size(2) < input_.size(1);
-      input_ = gram_ ? torch::bmm(input_.transpose(1, 2), input_)
-                     : input_.transpose(1, 2).contiguous();
+      input_ =
+          gram_ ? torch::bmm(input_.transpose(1, 2), input_) : input_.transpose(1, 2).contiguous();
     } else {
       input_ = x.square().sum(1);
       is_linear_ = true;
@@ -37,8 +37,8 @@ class GradientNorm {
     if (is_linear_) return delta.square().sum(1) * input_;
     const int64_t images = delta.size(0);
     const Tensor rows = delta.contiguous().view({images * groups_, -1, delta[0][0].numel()});
-    const Tensor squares = gram_ ? torch::bmm(rows.transpose(1, 2), rows) * input_
-                                 : torch::bmm(rows, input_).square();
+    const Tensor squares =
+        gram_ ? torch::bmm(rows.transpose(1, 2), rows) * input_ : torch::bmm(rows, input_).square();
     return squares.view({images, -1}).sum(1);
   }
 
@@ -96,8 +96,8 @@ class Columns {
       direction.select(1, k) += 1;
       return direction * p.select(1, k).sqrt().unsqueeze(1);
     }
-    const RandomStream own = stream_.child(static_cast<uint64_t>(k)).child(
-        static_cast<uint64_t>(first));
+    const RandomStream own =
+        stream_.child(static_cast<uint64_t>(k)).child(static_cast<uint64_t>(first));
     const Tensor signed_root = p.sqrt() * random_signs(p.sizes(), own).to(p.device());
     return signed_root - p * signed_root.sum(1, /*keepdim=*/true);
   }

@@ -90,8 +90,7 @@ Eigenvalue BlockHessian::top_eigenvalue(size_t block, const RandomStream& stream
   out.largest_abs = iterate(block, 0, stream, most_products, tolerance, out.products);
   out.largest = out.largest_abs;
   if (out.largest_abs < 0)
-    out.largest =
-        iterate(block, -out.largest_abs, stream, most_products, tolerance, out.products);
+    out.largest = iterate(block, -out.largest_abs, stream, most_products, tolerance, out.products);
   return out;
 }
 
@@ -132,8 +131,7 @@ std::vector<TraceEstimate> hutchinson_traces(const BlockHessian& hessian,
   for (bool again = true; again;) {
     again = false;
     double largest = 0;
-    for (const TraceEstimate& estimate : out)
-      largest = std::max(largest, std::abs(estimate.trace));
+    for (const TraceEstimate& estimate : out) largest = std::max(largest, std::abs(estimate.trace));
     for (size_t i = 0; i < out.size(); ++i)
       if (out[i].samples < target.most && !target.met(out[i], largest)) {
         draw(i);

@@ -41,9 +41,9 @@ SiteBits site_bits(const Graph& graph, int64_t weight_bits, int64_t activation_b
     out[site.name] = ends > 0 && at_ends(graph, site) ? ends : weight_bits;
   if (activation_bits <= 16)
     for (const Site& site : operand_sites(graph))
-      out[site.name] = site.point.node == 0                  ? options.integer("input_bits")
+      out[site.name] = site.point.node == 0               ? options.integer("input_bits")
                        : ends > 0 && at_ends(graph, site) ? ends
-                                                             : activation_bits;
+                                                          : activation_bits;
   const std::string& file = options.text("allocation");
   if (file.empty()) return out;
   for (const auto& [site, bits] : read_allocation(file, graph).bits)

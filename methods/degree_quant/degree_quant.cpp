@@ -47,11 +47,13 @@ MethodCard degree_quant_card() {
                      "Degree-Quant, or the paper's baselines without masks and with noise"),
       Option::integer("weight_bits", 8, 2, 16, "bits of weights"),
       Option::integer("activation_bits", 8, 2, 16, "bits of everything else"),
-      Option::choice("backward", "auto", {"auto", "ste", "gc"},
-                     "gradient everywhere, or none in and beyond a grid's end bins; auto: gc for dq"),
-      Option::choice("ranges", "auto", with_auto(range_rules()),
-                     "widest min-max, moving min-max, widest percentiles, moving percentiles; auto: "
-                     "per for dq, else mom"),
+      Option::choice(
+          "backward", "auto", {"auto", "ste", "gc"},
+          "gradient everywhere, or none in and beyond a grid's end bins; auto: gc for dq"),
+      Option::choice(
+          "ranges", "auto", with_auto(range_rules()),
+          "widest min-max, moving min-max, widest percentiles, moving percentiles; auto: "
+          "per for dq, else mom"),
       Option::real("percentile", 0, 0, 0.49,
                    "share of values beyond each end; 0: 0.001 from 8 bits on, else 0.01"),
       Option::real("momentum", 0.01, 0, 1, "share of a new batch in moving ranges"),
@@ -74,8 +76,8 @@ DegreeQuant::DegreeQuant(const OptionValues& options) : options_(options) {
                             : Spared::RandomElements;
   const double p_min = options.real("p_min");
   const double p_max = std::min(p_min + options.real("p_change"), 1.0);
-  step_ = std::make_shared<TrainingStep>(
-      Protection(p_min, p_max, options.text("masks") == "layer"));
+  step_ =
+      std::make_shared<TrainingStep>(Protection(p_min, p_max, options.text("masks") == "layer"));
   step_->quantized_share = options.real("noise");
 }
 
@@ -101,8 +103,7 @@ void DegreeQuant::attach(Network& network) {
     config.bits = BitWidth(static_cast<int>(
         options_.integer(at.site.is_weight() ? "weight_bits" : "activation_bits")));
     config.range = range_config(config.bits);
-    config.spared =
-        spared_ == Spared::ProtectedNodes && !at.protects ? Spared::Nothing : spared_;
+    config.spared = spared_ == Spared::ProtectedNodes && !at.protects ? Spared::Nothing : spared_;
     config.layer = at.layer;
     ++config.site;
     auto quantizer = std::make_shared<SiteQuantizer>(config, step_);

@@ -1,6 +1,7 @@
-// Degree-Quant (Tailor, Fernandez-Marques and Lane, ICLR 2021, arXiv 2008.05000): quantization-aware
-// training of graph networks in which nodes of high in-degree, whose large aggregates would stretch
-// the ranges, are likely to run in full precision; and the paper's baselines QAT and nQAT.
+// Degree-Quant (Tailor, Fernandez-Marques and Lane, ICLR 2021, arXiv 2008.05000):
+// quantization-aware training of graph networks in which nodes of high in-degree, whose large
+// aggregates would stretch the ranges, are likely to run in full precision; and the paper's
+// baselines QAT and nQAT.
 #pragma once
 
 #include "methods/degree_quant/site_quantizer.h"

@@ -23,7 +23,8 @@ Tensor protection_probabilities(const Topology& graph, double p_min, double p_ma
     std::sort(sorted.begin(), sorted.end());
     for (int64_t v = first; v < end; ++v) {
       const auto below = std::upper_bound(sorted.begin(), sorted.end(), degree[v]) - sorted.begin();
-      p[v] = p_min + (p_max - p_min) * static_cast<double>(below) / static_cast<double>(end - first);
+      p[v] =
+          p_min + (p_max - p_min) * static_cast<double>(below) / static_cast<double>(end - first);
     }
     first = end;
   }

@@ -42,8 +42,7 @@ Beyond beyond(const RowBlocks& blocks, float low, float high) {
 }
 
 // The value of rank `rank` (from 1, counted from the end) among the `count` values beyond `bound`.
-float select_beyond(const RowBlocks& blocks, int64_t count, float bound, bool above,
-                    int64_t rank) {
+float select_beyond(const RowBlocks& blocks, int64_t count, float bound, bool above, int64_t rank) {
   std::vector<float> values(static_cast<size_t>(count));
   kernels::collect_beyond(blocks.all(), bound, above, values.data());
   const auto at = values.begin() + (rank - 1);
@@ -79,8 +78,7 @@ bool stays(const RangeConfig& config, const Beyond& seen) {
   if (config.rule == RangeRule::Absolute) return seen.below == 0 && seen.above == 0;
   if (config.rule != RangeRule::Percentile) return false;
   const TailRanks ranks = tail_ranks(seen.total, config.percentile);
-  return seen.total == 0 ||
-         (seen.below < ranks.low && seen.above < seen.total - ranks.high + 1);
+  return seen.total == 0 || (seen.below < ranks.low && seen.above < seen.total - ranks.high + 1);
 }
 
 const std::vector<std::string>& range_rules() {

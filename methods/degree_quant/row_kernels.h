@@ -34,9 +34,9 @@ int64_t collect_beyond(RowBlock block, float bound, bool above, float* out);
 // The smallest and the largest element of the rows that count.
 Extremes row_extremes(RowBlock block);
 
-// y = the grid's value of x, or x in protected rows. open (may be nullptr) gets 1 where the gradient
-// passes: in protected rows, and where the unclamped code lies strictly between the grid's ends.
-// Counts what lies beyond low..high on the way, as count_beyond() does.
+// y = the grid's value of x, or x in protected rows. open (may be nullptr) gets 1 where the
+// gradient passes: in protected rows, and where the unclamped code lies strictly between the grid's
+// ends. Counts what lies beyond low..high on the way, as count_beyond() does.
 Beyond quantize_rows(RowBlock block, float* y, uint8_t* open, Grid grid, float low, float high);
 
 // gradient where open, else 0: into dx, or in place.

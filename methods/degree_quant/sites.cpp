@@ -68,9 +68,9 @@ class Reader {
 
   void add_product(int i) {
     const std::vector<int>& next = consumers_[static_cast<size_t>(i)];
-    const bool feeds_messages =
-        !next.empty() && std::all_of(next.begin(), next.end(),
-                                     [&](int c) { return passes_messages(operation(c)); });
+    const bool feeds_messages = !next.empty() && std::all_of(next.begin(), next.end(), [&](int c) {
+      return passes_messages(operation(c));
+    });
     if (!feeds_messages && layer(i) > 0 && !std::exchange(seen_inner_, true) && first_in_float_)
       return;
     add(i, PointKind::Input, feeds_messages);

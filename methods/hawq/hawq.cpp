@@ -48,7 +48,8 @@ Tensor StagedQuantizer::forward(const Tensor& x, const TapContext& context) {
 MethodCard hawq_card() {
   MethodCard card;
   card.name = "hawq";
-  card.title = "HAWQ: bits and the order of fine-tuning by the top Hessian eigenvalue of each layer";
+  card.title =
+      "HAWQ: bits and the order of fine-tuning by the top Hessian eigenvalue of each layer";
   card.paper =
       "Dong et al., HAWQ: Hessian AWare Quantization of Neural Networks with Mixed-Precision, ICCV "
       "2019";
@@ -60,8 +61,8 @@ MethodCard hawq_card() {
       "stages", 0, 0, 1000,
       "groups of layers that are quantized one after the other; 0: every layer its own, as "
       "published, as far as the epochs go"));
-  card.options.push_back(Option::integer("stage_epochs", 1, 0, 1000,
-                                         "epochs of each stage; 0: everything at once"));
+  card.options.push_back(
+      Option::integer("stage_epochs", 1, 0, 1000, "epochs of each stage; 0: everything at once"));
   card.options.push_back(
       Option::integer("final_epochs", 1, 0, 100000, "epochs kept for the end, with all on"));
   card.options.push_back(Option::choice("stage_trains", "all", {"all", "block"},

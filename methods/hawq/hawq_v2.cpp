@@ -89,8 +89,7 @@ void HawqV2::choose(MethodContext& context) {
   const std::vector<Batch> batches = hessian_batches(context);
   const std::vector<TraceEstimate> all = traces(context, batches, sites);
   const auto middle = all.begin() + static_cast<std::ptrdiff_t>(weights.size());
-  if (!activations.empty())
-    choose_activations(context, batches, activations, {middle, all.end()});
+  if (!activations.empty()) choose_activations(context, batches, activations, {middle, all.end()});
   choose_weights(context.network, weights, {all.begin(), middle});
   context.log(fmt::format("HAWQ-V2: {} layers, mean {:.3f} bits, Omega {:.6g} (bound {:.6g})",
                           weights.size(), evidence_["weights"]["mean_bits"].get<double>(),
@@ -98,8 +97,7 @@ void HawqV2::choose(MethodContext& context) {
                           evidence_["weights"]["bound"].get<double>()));
 }
 
-std::vector<TraceEstimate> HawqV2::traces(MethodContext& context,
-                                          const std::vector<Batch>& batches,
+std::vector<TraceEstimate> HawqV2::traces(MethodContext& context, const std::vector<Batch>& batches,
                                           const std::vector<Site>& sites) {
   const bool exact =
       options().text("traces") == "auto" && has_exact_traces(context.network.graph());
@@ -164,8 +162,8 @@ void HawqV2::choose_activations(MethodContext& context, const std::vector<Batch>
                                 const std::vector<Site>& sites,
                                 const std::vector<TraceEstimate>& traces) {
   Network& network = context.network;
-  const auto ranges = calibrate(network, context.calibration, sites,
-                                [](const Site&) { return ObserverConfig{}; });
+  const auto ranges =
+      calibrate(network, context.calibration, sites, [](const Site&) { return ObserverConfig{}; });
   std::vector<BitOptions> groups;
   std::map<Point, size_t> index;
   std::vector<Point> points;

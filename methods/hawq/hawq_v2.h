@@ -23,8 +23,7 @@ class HawqV2 : public MixedPrecision {
                       const std::vector<TraceEstimate>& traces);
   // The same for feature maps: mean over images of |Q_b(a) - a|^2, cost bits * elements.
   void choose_activations(MethodContext& context, const std::vector<Batch>& batches,
-                          const std::vector<Site>& sites,
-                          const std::vector<TraceEstimate>& traces);
+                          const std::vector<Site>& sites, const std::vector<TraceEstimate>& traces);
 };
 
 }  // namespace quantbench

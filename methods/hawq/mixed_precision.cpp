@@ -117,8 +117,8 @@ BitOptions MixedPrecision::weight_options(const Tensor& weight, double cost_per_
                                           double sensitivity) const {
   BitOptions out;
   for (int64_t bits : widths())
-    out.push_back({bits, cost_per_bit * static_cast<double>(bits),
-                   sensitivity * perturbation(weight, bits)});
+    out.push_back(
+        {bits, cost_per_bit * static_cast<double>(bits), sensitivity * perturbation(weight, bits)});
   return out;
 }
 
@@ -142,8 +142,8 @@ std::shared_ptr<Quantizer> MixedPrecision::quantizer(const Graph& graph, const S
   using Follow = RangeActivationQuantizer::Follow;
   const bool fixed = options_.text("mode") == "ptq" || site.point.node == 0;
   return std::make_shared<RangeActivationQuantizer>(
-      range_at(calibration_, site, Granularity::Tensor, owner), bits_of(site),
-      is_relu(graph, site), fixed ? Follow::Fixed : Follow::MovingAverage);
+      range_at(calibration_, site, Granularity::Tensor, owner), bits_of(site), is_relu(graph, site),
+      fixed ? Follow::Fixed : Follow::MovingAverage);
 }
 
 void MixedPrecision::attach(Network& network) {

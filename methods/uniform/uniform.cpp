@@ -74,9 +74,8 @@ void Uniform::plan(MethodContext& context) {
   std::vector<Site> sites = weight_sites(graph);
   for (Site& site : activation_sites(graph)) sites.push_back(std::move(site));
   calibration_ = calibrate(context.network, context.calibration, sites, [&](const Site& site) {
-    return site.is_weight()
-               ? observer(bits_of(site), granularity_, weight_scheme_)
-               : observer(bits_of(site), Granularity::Tensor, Scheme::Affine);
+    return site.is_weight() ? observer(bits_of(site), granularity_, weight_scheme_)
+                            : observer(bits_of(site), Granularity::Tensor, Scheme::Affine);
   });
 }
 

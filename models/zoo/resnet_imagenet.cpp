@@ -22,7 +22,8 @@ int basic_block(GraphBuilder& g, const std::string& name, int x, int64_t width, 
 
 int bottleneck(GraphBuilder& g, const std::string& name, int x, int64_t width, int64_t stride) {
   g.block(name);
-  int y = g.relu(name + ".relu1", g.batch_norm(name + ".bn1", g.conv(name + ".conv1", x, width, 1)));
+  int y =
+      g.relu(name + ".relu1", g.batch_norm(name + ".bn1", g.conv(name + ".conv1", x, width, 1)));
   y = g.conv(name + ".conv2", y, width, 3, {stride, 1});
   y = g.relu(name + ".relu2", g.batch_norm(name + ".bn2", y));
   y = g.batch_norm(name + ".bn3", g.conv(name + ".conv3", y, 4 * width, 1));

@@ -154,11 +154,13 @@ TEST(HostilePickle, WithManyCallsOnOneLongTupleIsRefused) {
 }
 
 TEST(HostilePickle, WithMillionsOfValuesIsRefused) {
-  EXPECT_THAT(refusal("(" + repeat("K\x01", static_cast<int>(max_values) + 1) + "t."), HasSubstr("too many"));
+  EXPECT_THAT(refusal("(" + repeat("K\x01", static_cast<int>(max_values) + 1) + "t."),
+              HasSubstr("too many"));
 }
 
 TEST(HostilePickle, WithMillionsOfMemosIsRefused) {
-  EXPECT_THAT(refusal("N" + repeat("\x94", 4 * static_cast<int>(max_values) + 1) + "."), HasSubstr("too long"));
+  EXPECT_THAT(refusal("N" + repeat("\x94", 4 * static_cast<int>(max_values) + 1) + "."),
+              HasSubstr("too long"));
 }
 
 }  // namespace

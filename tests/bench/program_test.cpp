@@ -175,7 +175,8 @@ TEST_F(Program, CtrlCSavesAndResumeFinishes) {
 }
 
 TEST_F(Program, KilledAtRandomMomentsItEndsWithTheSameBits) {
-  // Long enough that the first kill, at most 1.2 s after the start, finds it at work on any machine.
+  // Long enough that the first kill, at most 1.2 s after the start, finds it at work on any
+  // machine.
   const std::map<std::string, std::string> epochs{{"fp32.epochs", "40"}, {"train.epochs", "40"}};
   ASSERT_EQ(ask(small(epochs)).code, 0);
   const std::string whole = show(1).at("weights_hash");

@@ -103,8 +103,8 @@ TEST_F(ImageNetFolder, RefusesWhatItCannotRead) {
   EXPECT_THROW(take(*open(), Split::Test, 5), Error);
 
   // A header that claims 65535 x 65535 pixels and ends there.
-  const unsigned char huge[] = {0xff, 0xd8, 0xff, 0xc0, 0, 17, 8, 0xff, 0xff, 0xff, 0xff,
-                                3,    1,    0x11, 0,    2, 0x11, 1, 3,  0x11, 1};
+  const unsigned char huge[] = {0xff, 0xd8, 0xff, 0xc0, 0, 17,   8, 0xff, 0xff, 0xff, 0xff,
+                                3,    1,    0x11, 0,    2, 0x11, 1, 3,    0x11, 1};
   std::ofstream(root_ / "imagenet/val/n01/c.png", std::ios::binary)
       .write(reinterpret_cast<const char*>(huge), sizeof(huge));
   EXPECT_THROW(take(*open(), Split::Test, 0), Error);

@@ -16,9 +16,8 @@ namespace quantbench {
 namespace {
 
 UniformFormat affine(double low, double high, int bits) {
-  return uniform_format(
-      {Granularity::Tensor, torch::full({1}, low), torch::full({1}, high)}, BitWidth(bits),
-      Scheme::Affine);
+  return uniform_format({Granularity::Tensor, torch::full({1}, low), torch::full({1}, high)},
+                        BitWidth(bits), Scheme::Affine);
 }
 
 double value(const UniformFormat& format, double x) {
@@ -52,8 +51,8 @@ TEST(MaskedQuantize, ClippedGradientsStopInTheEndBins) {
     masked_quantize(x, {}, format, clipped ? GradientRule::Clipped : GradientRule::Straight)
         .sum()
         .backward();
-    const Tensor expected = clipped ? torch::tensor({0.0f, 0.0f, 1.0f, 1.0f, 0.0f, 0.0f})
-                                    : torch::ones({6});
+    const Tensor expected =
+        clipped ? torch::tensor({0.0f, 0.0f, 1.0f, 1.0f, 0.0f, 0.0f}) : torch::ones({6});
     EXPECT_TRUE(torch::equal(x.grad(), expected)) << x.grad();
   }
 }
@@ -81,11 +80,14 @@ TEST(MaskedQuantize, ProtectedRowsPassWithTheirGradient) {
 // Two quantizers of one tensor get one gradient, which the first must not change for the second.
 TEST(MaskedQuantize, SharedGradientsStayWhole) {
   torch::manual_seed(1);
-  const Tensor a = torch::randn({50, 64}).requires_grad_(), b = torch::randn({50, 64}).requires_grad_();
+  const Tensor a = torch::randn({50, 64}).requires_grad_(),
+               b = torch::randn({50, 64}).requires_grad_();
   const UniformFormat narrow = affine(-0.5, 0.5, 4), wide = affine(-9, 9, 4);
   const auto rule = GradientRule::Clipped;
 
-  ((masked_quantize(a, {}, narrow, rule) + masked_quantize(b, {}, wide, rule)) * 2).sum().backward();
+  ((masked_quantize(a, {}, narrow, rule) + masked_quantize(b, {}, wide, rule)) * 2)
+      .sum()
+      .backward();
 
   EXPECT_TRUE(torch::equal(b.grad(), torch::full({50, 64}, 2.0f)));
   EXPECT_LT(a.grad().sum().item<float>(), b.grad().sum().item<float>());
@@ -255,8 +257,8 @@ TEST(Masks, AnEdgeHasThatOfItsSourceAndLayersMayDiffer) {
     const Topology& loops = *graph->with_self_loops();
 
     EXPECT_EQ(torch::equal(first, second), !per_layer);
-    EXPECT_TRUE(torch::equal(protection.edges(graph, loops, 2),
-                             second.index_select(0, loops.source())));
+    EXPECT_TRUE(
+        torch::equal(protection.edges(graph, loops, 2), second.index_select(0, loops.source())));
   }
 }
 
@@ -296,12 +298,12 @@ std::vector<std::string> names(const std::vector<NodeSite>& sites, bool protects
 TEST(Sites, OfGcnAreThoseOfTheTable) {
   const auto sites = node_sites(build_model("gcn2", {{20}, 3}), true);
 
-  EXPECT_EQ(names(sites, true),
-            (std::vector<std::string>{
-                "conv1.lin.input", "conv1.lin.output", "conv1.propagate.message",
-                "conv1.propagate.output", "conv1.update.output", "conv2.lin.input",
-                "conv2.lin.output", "conv2.propagate.message", "conv2.propagate.output",
-                "conv2.update.output"}));
+  EXPECT_EQ(
+      names(sites, true),
+      (std::vector<std::string>{"conv1.lin.input", "conv1.lin.output", "conv1.propagate.message",
+                                "conv1.propagate.output", "conv1.update.output", "conv2.lin.input",
+                                "conv2.lin.output", "conv2.propagate.message",
+                                "conv2.propagate.output", "conv2.update.output"}));
   EXPECT_EQ(names(sites, false),
             (std::vector<std::string>{"conv1.lin.weight", "conv1.propagate.edge_norm",
                                       "conv2.lin.weight", "conv2.propagate.edge_norm"}));

@@ -45,9 +45,9 @@ class PublicResNet20 : public testing::Test {
     network_.eval();
 
     const std::string bytes = read_file(images);
-    Tensor records = torch::from_blob(const_cast<char*>(bytes.data()), {kImages, 1 + kPixels},
-                                      torch::kUInt8)
-                         .clone();
+    Tensor records =
+        torch::from_blob(const_cast<char*>(bytes.data()), {kImages, 1 + kPixels}, torch::kUInt8)
+            .clone();
     batches_.resize(1);
     batches_[0].target = records.select(1, 0).to(torch::kLong);
     const Tensor mean = torch::tensor({0.485f, 0.456f, 0.406f}).view({1, 3, 1, 1});

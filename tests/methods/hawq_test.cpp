@@ -55,11 +55,10 @@ struct Taught {
     for (size_t i = 0; i < parameters.size(); ++i) parameters[i].sub_(gradients[i], rate);
   }
   MethodContext context() {
-    return {network, batches, RandomStream(1, "method"),
-            [this](const Batch& b) {
-              return torch::cross_entropy_loss(network.forward(b), b.target);
-            },
-            [](const std::string&) {}};
+    return {
+        network, batches, RandomStream(1, "method"),
+        [this](const Batch& b) { return torch::cross_entropy_loss(network.forward(b), b.target); },
+        [](const std::string&) {}};
   }
 };
 
@@ -391,8 +390,8 @@ TEST_F(Allocations, SurviveTheirFile) {
 TEST_F(Allocations, AreRefusedWhenTheyAreNone) {
   const std::string rest =
       R"("conv1.weight": 8, "conv2.weight": 4, "conv3.weight": 4, "linear.weight": 8)";
-  EXPECT_NO_THROW(parse_allocation(R"({"allocation": 1, "bits": {)" + rest + "}}", "it",
-                                   small_graph()));
+  EXPECT_NO_THROW(
+      parse_allocation(R"({"allocation": 1, "bits": {)" + rest + "}}", "it", small_graph()));
   for (const std::string& text : std::vector<std::string>{
            "", "[]", "{", R"({"bits": {}})", R"({"allocation": 2, "bits": {}})",
            R"({"allocation": 1, "bits": 4})", R"({"allocation": 1, "bits": {"conv1.weight": 8}})",

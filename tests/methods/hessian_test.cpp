@@ -117,8 +117,7 @@ TEST(Hessian, ProductsEqualDifferencesOfGradients) {
     }
     w1.add_(v, step);
     const Tensor differences = (up - down) / (2 * step);
-    const double error =
-        ((differences - product).norm() / product.norm()).item<double>();
+    const double error = ((differences - product).norm() / product.norm()).item<double>();
     EXPECT_LT(error, 1e-4);
     // The error falls with the square of the step.
     if (before > 0) {
@@ -155,8 +154,8 @@ TEST(Hessian, BatchesCountByTheirSize) {
 }
 
 TEST(PowerIteration, FindsTheTopEigenvalue) {
-  const Tensor spectrum =
-      torch::cat({torch::linspace(0, 5, 999, torch::kDouble), torch::full({1}, 10.0, torch::kDouble)});
+  const Tensor spectrum = torch::cat(
+      {torch::linspace(0, 5, 999, torch::kDouble), torch::full({1}, 10.0, torch::kDouble)});
   const Quadratic q(with_spectrum(spectrum, 1));
 
   const Eigenvalue found = q.hessian().top_eigenvalue(0, RandomStream(1, "v"), 100, 1e-7);
@@ -167,8 +166,7 @@ TEST(PowerIteration, FindsTheTopEigenvalue) {
 }
 
 TEST(PowerIteration, SeesBothEnds) {
-  const Quadratic q(
-      with_spectrum(torch::tensor({4.0, 1.0, 0.5, -1.0, -6.0}, torch::kDouble), 2));
+  const Quadratic q(with_spectrum(torch::tensor({4.0, 1.0, 0.5, -1.0, -6.0}, torch::kDouble), 2));
 
   const Eigenvalue found = q.hessian().top_eigenvalue(0, RandomStream(1, "v"), 400, 1e-9);
 
@@ -189,8 +187,7 @@ TEST(Hutchinson, ErrorsAreAsPredictedAndFallWithTheRootOfTheSamples) {
   const Quadratic q(a);
   const BlockHessian hessian = q.hessian();
   const double trace = a.trace().item<double>();
-  const double variance =
-      2 * (a.square().sum() - a.diagonal().square().sum()).item<double>();
+  const double variance = 2 * (a.square().sum() - a.diagonal().square().sum()).item<double>();
 
   std::vector<double> samples;
   for (int64_t k = 0; k < 4000; ++k)
@@ -261,8 +258,7 @@ TEST(ExactTrace, EqualsTheExplicitHessian) {
   const auto traces = exact_traces(f.network, f.batches, sites, RandomStream(1, "t"));
 
   for (size_t i = 0; i < sites.size(); ++i) {
-    const double trace =
-        explicit_hessian(hessian, i, weights[i]).diagonal().sum().item<double>();
+    const double trace = explicit_hessian(hessian, i, weights[i]).diagonal().sum().item<double>();
     EXPECT_NEAR(traces[i].trace, trace, 1e-4 * std::abs(trace)) << sites[i].name;
     EXPECT_EQ(traces[i].error, 0);
     EXPECT_EQ(traces[i].samples, 3);
@@ -276,8 +272,7 @@ TEST(ExactTrace, OfTheLastLayerHasItsClosedForm) {
   f.network.run(batch, values, 0, f.network.graph().output(), /*keep=*/true);
   const Tensor p = torch::softmax(values.back(), 1);
   const Tensor h = values[values.size() - 2];
-  const double expected =
-      ((p * (1 - p)).sum(1) * h.square().sum(1)).mean().item<double>();
+  const double expected = ((p * (1 - p)).sum(1) * h.square().sum(1)).mean().item<double>();
 
   const auto traces = exact_traces(f.network, {batch}, {weight_sites(f.network.graph()).back()},
                                    RandomStream(1, "t"));
