@@ -1,27 +1,15 @@
-// One training step of ResNet-20 at batch 128: quantbench in FP32, with `uniform` W4A4 in every
-// rule and with `hgq`, and the same network in python3-torch (a yardstick process, if python3 has
-// torch); and of HGQ's own networks, in FP32 and with it, loss term and hooks included. The order
-// of repetitions is random in order (--benchmark_enable_random_interleaving), so that a slow minute
-// of the machine hits every subject. Read the ratios.
-#include <benchmark/benchmark.h>
+// One training step under a method over the FP32 step of the same network: ResNet-20 at batch 128
+// with `uniform` W4A4 in every rule, beside the same network in python3-torch (a yardstick process,
+// if python3 has torch), and HGQ's networks.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <functional>
-#include <map>
 
-#include "bench/optimizer.h"
-#include "bench/provenance.h"
-#include "methods/method.h"
-#include "models/model.h"
+#include "bench/step_benchmark.h"
 
 namespace quantbench {
 namespace {
-
-constexpr int kBatch = 128;
-constexpr int kSteps = 5;  // of each subject, in every repetition
 
 // Prints seconds per step, a line a step, for every line it reads.
 constexpr const char* kYardstick = R"python(
@@ -59,88 +47,7 @@ for line in sys.stdin:
         t = time.perf_counter(); step(); print(time.perf_counter() - t, flush=True)
 )python";
 
-class Subject {
- public:
-  virtual ~Subject() = default;
-  virtual std::vector<double> steps(int count) = 0;  // seconds each; empty: it cannot run here
-};
-
-// What is trained, and how.
-struct Task {
-  std::string model;
-  std::vector<int64_t> input;
-  int64_t batch;
-};
-
-class Ours : public Subject {
- public:
-  Ours(const Task& task, const std::string& method,
-       const std::map<std::string, std::string>& options)
-      : network_(build_model(task.model, {task.input, 10})) {
-    torch::manual_seed(1);
-    std::vector<int64_t> shape{task.batch};
-    shape.insert(shape.end(), task.input.begin(), task.input.end());
-    batch_.input = torch::randn(shape);
-    batch_.target = torch::arange(task.batch) % 10;
-    const MethodEntry& entry = methods().get(method);
-    method_ = entry.make(OptionValues("method", entry.card.options, options));
-    const std::vector<Batch> calibration{batch_};
-    MethodContext context{
-        network_, calibration, RandomStream(1, "method"), {}, [](const std::string&) {}};
-    method_->plan(context);
-    method_->attach(network_);
-    network_.train();
-    TrainingBudget budget;
-    budget.epochs = 1;
-    budget.optimizer.lr = 0.01;
-    budget.optimizer.weight_decay = 1e-4;
-    optimizer_ = std::make_unique<PhaseOptimizer>(method_->phases(network_, budget).at(0));
-    steps(2);
-  }
-
-  std::vector<double> steps(int count) override {
-    std::vector<double> out;
-    for (int i = 0; i < count; ++i) {
-      const auto start = std::chrono::steady_clock::now();
-      const Progress progress{0, 0, 1, i, count};
-      optimizer_->zero_grad();
-      method_->before_step(network_, progress);
-      Tensor loss = torch::cross_entropy_loss(network_.forward(batch_), batch_.target);
-      if (Tensor extra = method_->loss_term(network_, progress); extra.defined())
-        loss = loss + extra;
-      loss.backward();
-      method_->after_backward(network_, progress);
-      optimizer_->step(1);
-      method_->after_step(network_, progress);
-      out.push_back(
-          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-    return out;
-  }
-
- private:
-  Network network_;
-  Batch batch_;
-  std::unique_ptr<Method> method_;
-  std::unique_ptr<PhaseOptimizer> optimizer_;
-};
-
-// Made when it is first asked for: --benchmark_filter leaves most subjects alone.
-class Lazy : public Subject {
- public:
-  explicit Lazy(std::function<std::unique_ptr<Subject>()> make) : make_(std::move(make)) {}
-
-  std::vector<double> steps(int count) override {
-    if (!made_) made_ = make_();
-    return made_->steps(count);
-  }
-
- private:
-  std::function<std::unique_ptr<Subject>()> make_;
-  std::unique_ptr<Subject> made_;
-};
-
-class PythonTorch : public Subject {
+class PythonTorch : public StepSubject {
  public:
   std::vector<double> steps(int count) override {
     // Inside the shell's single quotes a single quote is written '\''.
@@ -160,49 +67,28 @@ class PythonTorch : public Subject {
   }
 };
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : values[values.size() / 2];
-}
+struct Data {
+  std::string model;
+  std::vector<int64_t> input;
+  int64_t batch;
+};
 
-// Seconds of every step of every subject.
-std::map<std::string, std::vector<double>>& times() {
-  static std::map<std::string, std::vector<double>> all;
-  return all;
-}
-
-void register_subject(const std::string& name, std::shared_ptr<Subject> subject) {
-  benchmark::RegisterBenchmark(name.c_str(),
-                               [=](benchmark::State& state) {
-                                 for (auto _ : state) {
-                                   const std::vector<double> seconds = subject->steps(kSteps);
-                                   if (seconds.empty()) {
-                                     state.SkipWithError("python3 has no torch here");
-                                     break;
-                                   }
-                                   auto& all = times()[name];
-                                   all.insert(all.end(), seconds.begin(), seconds.end());
-                                   state.SetIterationTime(median(seconds));
-                                 }
-                               })
-      ->Unit(benchmark::kMillisecond)
-      ->UseManualTime()
-      ->Iterations(1)
-      ->Repetitions(7)
-      ->ReportAggregatesOnly(true);
-}
-
-// Each time over that of its network in FP32 ("fp32", "mlp_jet: fp32").
-void print_ratios() {
-  auto at = [](const std::string& name) { return median(times()[name]); };
-  for (const auto& [name, seconds] : std::map(times())) {
-    const auto colon = name.find(": ");
-    const std::string fp32 = colon == std::string::npos ? "fp32" : name.substr(0, colon) + ": fp32";
-    if (name == fp32) continue;
-    const bool yardstick = name == "python3-torch";
-    fmt::print("{:<34} {:.3f}\n", yardstick ? "fp32 / python3-torch" : name + " / fp32",
-               yardstick ? at(fp32) / median(seconds) : median(seconds) / at(fp32));
-  }
+void add(const std::string& name, const Data& data, const std::string& method,
+         const std::map<std::string, std::string>& options = {}) {
+  add_subject(name, [=] {
+    torch::manual_seed(1);
+    TrainedTask task{data.model};
+    std::vector<int64_t> shape{data.batch};
+    shape.insert(shape.end(), data.input.begin(), data.input.end());
+    task.batch.input = torch::randn(shape);
+    task.batch.target = torch::arange(data.batch) % 10;
+    task.input = data.input;
+    task.method = method;
+    task.method_options = options;
+    task.optimizer.lr = 0.01;
+    task.optimizer.weight_decay = 1e-4;
+    return train_on(task);
+  });
 }
 
 }  // namespace
@@ -210,33 +96,20 @@ void print_ratios() {
 
 int main(int argc, char** argv) {
   using namespace quantbench;
-  torch::set_num_threads(usable_cpus());
-  std::vector<char*> arguments(argv, argv + argc);
-  std::string interleave = "--benchmark_enable_random_interleaving=true";
-  arguments.push_back(interleave.data());
-  int count = static_cast<int>(arguments.size());
-  benchmark::Initialize(&count, arguments.data());
-  const Task resnet{"resnet20", {3, 32, 32}, kBatch};
-  using Options = std::map<std::string, std::string>;
-  const auto add = [](const std::string& name, const Task& task, const std::string& method,
-                      const Options& options) {
-    register_subject(name, std::make_shared<Lazy>(
-                               [=] { return std::make_unique<Ours>(task, method, options); }));
-  };
-  add("fp32", resnet, "fp32", {});
+  const Data resnet{"resnet20", {3, 32, 32}, 128};
+  add("resnet20: fp32", resnet, "fp32");
   for (const char* rule : {"ste", "lsq", "pact", "dorefa"})
-    add(fmt::format("uniform_w4a4_{}", rule), resnet, "uniform",
+    add(fmt::format("resnet20: uniform_w4a4_{}", rule), resnet, "uniform",
         {{"mode", "qat"}, {"rule", rule}, {"weight_bits", "4"}, {"activation_bits", "4"}});
-  add("hgq_layer", resnet, "hgq", {{"activation_granularity", "layer"}});
-  for (const Task& task :
-       {Task{"mlp_jet", {16}, 512}, Task{"mlp_jet", {16}, 33200},
-        Task{"convnet_mnist", {1, 28, 28}, 256}, Task{"convnet_svhn", {3, 32, 32}, 256}}) {
-    const std::string name = fmt::format("{} {}", task.model, task.batch);
-    add(name + ": fp32", task, "fp32", {});
-    add(name + ": hgq_element", task, "hgq", {});
-    add(name + ": hgq_layer", task, "hgq", {{"activation_granularity", "layer"}});
+  add("resnet20: hgq_layer", resnet, "hgq", {{"activation_granularity", "layer"}});
+  for (const Data& data :
+       {Data{"mlp_jet", {16}, 512}, Data{"mlp_jet", {16}, 33200},
+        Data{"convnet_mnist", {1, 28, 28}, 256}, Data{"convnet_svhn", {3, 32, 32}, 256}}) {
+    const std::string name = fmt::format("{} {}", data.model, data.batch);
+    add(name + ": fp32", data, "fp32");
+    add(name + ": hgq_element", data, "hgq");
+    add(name + ": hgq_layer", data, "hgq", {{"activation_granularity", "layer"}});
   }
-  register_subject("python3-torch", std::make_shared<PythonTorch>());
-  benchmark::RunSpecifiedBenchmarks();
-  print_ratios();
+  add_subject("resnet20: python3-torch", [] { return std::make_unique<PythonTorch>(); });
+  run_step_benchmarks(argc, argv);
 }

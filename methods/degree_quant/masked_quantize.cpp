@@ -47,8 +47,9 @@ Tensor quantized_elsewhere(const Tensor& x, const Masking& how, Tensor* open) {
   return torch::where(kept, x, y);
 }
 
-// A gradient that lives in autograd's list, in the function's arguments and in the caller's variable,
-// nowhere else, and whose memory no other tensor shares: it is gone when the function returns.
+// A gradient that lives in autograd's list, in the function's arguments and in the caller's
+// variable, nowhere else, and whose memory no other tensor shares: it is gone when the function
+// returns.
 bool only_autograd_sees(const Tensor& gradient) {
   return gradient.use_count() == 3 && gradient.storage().use_count() == 1;
 }
@@ -66,9 +67,8 @@ struct MaskedQuantize : Function<MaskedQuantize> {
       std::vector<kernels::Beyond> seen(static_cast<size_t>(blocks.count()));
       const Watch limits = how.watch ? *how.watch : Watch{};
       blocks.for_each([&](int64_t i, int64_t first, const kernels::RowBlock& block) {
-        seen[static_cast<size_t>(i)] =
-            kernels::quantize_rows(block, out + first, flags ? flags + first : nullptr, how.grid,
-                                   limits.low, limits.high);
+        seen[static_cast<size_t>(i)] = kernels::quantize_rows(
+            block, out + first, flags ? flags + first : nullptr, how.grid, limits.low, limits.high);
       });
       if (how.watch)
         for (const kernels::Beyond& each : seen) how.watch->seen += each;
@@ -105,11 +105,8 @@ struct MaskedQuantize : Function<MaskedQuantize> {
 
 Tensor masked_quantize(const Tensor& x, const Tensor& keep, const UniformFormat& format,
                        GradientRule rule, Watch* watch) {
-  require(!keep.defined() || (x.dim() > 0 && keep.numel() == x.size(0)),
-          "A mask of {} rows does not fit a tensor of {}.", keep.defined() ? keep.numel() : 0,
-          x.dim() > 0 ? x.size(0) : 0);
-  return MaskedQuantize::apply(x.to(torch::kFloat32),
-                               Masking{keep, grid_of(format), rule == GradientRule::Clipped, watch});
+  return MaskedQuantize::apply(
+      x.to(torch::kFloat32), Masking{keep, grid_of(format), rule == GradientRule::Clipped, watch});
 }
 
 }  // namespace quantbench

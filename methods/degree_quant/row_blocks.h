@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/torch.h"
 #include "methods/degree_quant/row_kernels.h"
 
@@ -18,7 +19,8 @@ class RowBlocks {
   RowBlocks(const Tensor& x, const Tensor& keep) {
     all_.rows = x.dim() > 0 ? x.size(0) : 1;
     all_.width = all_.rows > 0 ? x.numel() / all_.rows : 0;
-    TORCH_INTERNAL_ASSERT(!keep.defined() || keep.numel() == all_.rows);
+    require(!keep.defined() || keep.numel() == all_.rows, "A mask of {} rows does not fit {} rows.",
+            keep.defined() ? keep.numel() : 0, all_.rows);
     all_.x = x.data_ptr<float>();
     if (keep.defined()) all_.keep = keep.data_ptr<uint8_t>();
     per_block_ = std::max<int64_t>(1, kElements / std::max<int64_t>(1, all_.width));

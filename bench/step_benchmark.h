@@ -1,0 +1,44 @@
+// Training steps of several networks and methods in one process, for ratios: what the benchmark
+// programs of training share. The order of repetitions is random, so that a slow minute of the
+// machine hits every subject.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/optimizer.h"
+#include "methods/method.h"
+
+namespace quantbench {
+
+class StepSubject {
+ public:
+  virtual ~StepSubject() = default;
+  virtual std::vector<double> steps(int count) = 0;  // seconds each; empty: it cannot run here
+};
+
+// A network that trains on one batch under a method.
+struct TrainedTask {
+  std::string model;
+  std::map<std::string, std::string> model_options{};
+  Batch batch{};
+  std::vector<int64_t> input{};  // shape of a sample, or of a node's features
+  int64_t classes = 10;
+  std::string method = "fp32";
+  std::map<std::string, std::string> method_options{};
+  OptimizerConfig optimizer{};
+  int warm_up = 2;  // steps
+};
+std::unique_ptr<StepSubject> train_on(const TrainedTask& task);
+
+// Names are "GROUP: SUBJECT"; the ratio that is printed is to "GROUP: fp32". `make` is called when
+// the subject is first run, so --benchmark_filter leaves the others alone.
+void add_subject(const std::string& name, std::function<std::unique_ptr<StepSubject>()> make);
+
+// The program: runs all subjects, prints their ratios.
+void run_step_benchmarks(int argc, char** argv);
+
+}  // namespace quantbench
