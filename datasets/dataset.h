@@ -60,7 +60,8 @@ struct DatasetEntry {
   std::vector<Option> options;
   // Throws Error when files are missing or wrong.
   std::function<std::unique_ptr<Dataset>(const DatasetConfig&)> open;
-  // Whether its files lie under the root: "" or a sentence that says what is missing.
+  // Whether its files lie under the root: "" or a sentence that says what is missing. None: it
+  // needs no files.
   std::function<std::string(const std::filesystem::path& root)> missing;
   bool rows = false;  // of features: neither graphs nor images
 };
@@ -69,6 +70,11 @@ Registry<DatasetEntry>& datasets();
 
 // The data root: `option` if not empty, else $QUANTBENCH_DATA, else ./data.
 std::filesystem::path data_root(const std::string& option);
+
+// The fingerprint of data that is made on the spot: of its name, the version of the code that makes
+// it, and its options.
+std::string synthetic_fingerprint(const std::string& name, int version,
+                                  const OptionValues& options);
 
 #define QUANTBENCH_DATASET(entry) QUANTBENCH_DATASET_AT(entry, __LINE__)
 #define QUANTBENCH_DATASET_AT(entry, line) QUANTBENCH_DATASET_NAMED(entry, line)

@@ -1,6 +1,5 @@
 // A stochastic block model with a given number of edges (Holland, Laskey and Leinhardt 1983): nodes
 // of a class are linked more often, and carry noisy copies of the class's feature pattern.
-#include "base/sha256.h"
 #include "datasets/node_graph.h"
 
 namespace quantbench {
@@ -74,11 +73,7 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
      : node < training + s.validation ? graph.validation
                                       : graph.test)
         .push_back(node);
-  Sha256 digest;
-  digest.update("synthetic_graph 1");
-  for (const auto& [name, value] : config.options.canonical())
-    digest.update(" " + name + "=" + value);
-  graph.fingerprint = digest.hex();
+  graph.fingerprint = synthetic_fingerprint("synthetic_graph", 1, config.options);
   graph.preprocessing = "none; undirected edges without self-loops and duplicates";
   return node_dataset(std::move(graph));
 }
@@ -99,7 +94,6 @@ DatasetEntry entry() {
       Option::real("noise", 1.5, 0, 100, "deviation of the noise on features of 0 and 1"),
       Option::integer("data_seed", 0, 0, int64_t{1} << 31, "seed of the graph")};
   made.open = open;
-  made.missing = [](const std::filesystem::path&) { return std::string(); };
   return made;
 }
 

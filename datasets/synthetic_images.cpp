@@ -4,7 +4,6 @@
 // filters are rounded to few levels confuses them.
 #include <cmath>
 
-#include "base/sha256.h"
 #include "datasets/images.h"
 
 namespace quantbench {
@@ -84,11 +83,9 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
     (i < train ? split.train : split.validation).push_back(i);
   ImageSet training = make_images(train + validation, channels, size, noise, random.child(0));
   ImageSet test = make_images(options.integer("test"), channels, size, noise, random.child(1));
-  Sha256 digest;
-  digest.update("synthetic_images 1");
-  for (const auto& [name, value] : options.canonical()) digest.update(" " + name + "=" + value);
   return std::make_unique<ImageDataset>(std::move(format), std::move(training), std::move(split),
-                                        std::move(test), digest.hex());
+                                        std::move(test),
+                                        synthetic_fingerprint("synthetic_images", 1, options));
 }
 
 DatasetEntry entry() {
@@ -104,7 +101,6 @@ DatasetEntry entry() {
       Option::real("noise", 0.32, 0, 1, "deviation of the noise; full brightness is 1"),
       Option::integer("data_seed", 0, 0, int64_t{1} << 31, "seed of the images")};
   made.open = open;
-  made.missing = [](const std::filesystem::path&) { return std::string(); };
   return made;
 }
 

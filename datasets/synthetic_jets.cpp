@@ -4,7 +4,6 @@
 // and the last points of accuracy need precise weights.
 #include <cmath>
 
-#include "base/sha256.h"
 #include "datasets/table.h"
 
 namespace quantbench {
@@ -72,11 +71,8 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
                               make_table(world, options.integer("test"), random.child(3))};
   const Table by = tables[0];
   standardise(by, {&tables[0], &tables[1], &tables[2]});
-  Sha256 digest;
-  digest.update("synthetic_jets 1");
-  for (const auto& [name, value] : options.canonical()) digest.update(" " + name + "=" + value);
   return std::make_unique<TableDataset>(
-      std::move(tables), kClasses, digest.hex(),
+      std::move(tables), kClasses, synthetic_fingerprint("synthetic_jets", 1, options),
       "mean 0 and deviation 1 of each feature over the training samples");
 }
 
@@ -92,7 +88,6 @@ DatasetEntry entry() {
       Option::integer("data_seed", 0, 0, int64_t{1} << 31, "seed of the samples")};
   made.rows = true;
   made.open = open;
-  made.missing = [](const std::filesystem::path&) { return std::string(); };
   return made;
 }
 
