@@ -3,7 +3,8 @@
 #include <limits>
 
 #include "base/error.h"
-#include "methods/common/kernels.h"
+#include "methods/common/custom_gradient.h"
+#include "methods/common/kernel_grids.h"
 #include "methods/common/parallel.h"
 #include "methods/common/range.h"
 
@@ -30,32 +31,17 @@ struct Settings : torch::CustomClassHolder {
 using SettingsPointer = c10::intrusive_ptr<Settings>;
 
 // Kernels know saturating half-even grids, one for the tensor or one a channel.
-std::vector<kernels::Grid> kernel_grids(const UniformFormat& format, const Tensor& x) {
+std::vector<kernels::Grid> grids_for(const UniformFormat& format, const Tensor& x) {
   if (!x.is_cpu() || !format.scale.is_cpu() || format.granularity == Granularity::Element ||
       format.rounding != Rounding::HalfEven || format.overflow != Overflow::Saturate)
     return {};
   const int64_t rows = format.granularity == Granularity::Channel ? format.scale.numel() : 1;
-  require(format.scale.numel() == rows && format.zero_point.numel() == rows,
-          "A format has {} scales and {} zero points for {} rows.", format.scale.numel(),
-          format.zero_point.numel(), rows);
+  require(format.scale.numel() == rows, "A format has {} scales for {} rows.", format.scale.numel(),
+          rows);
   require(rows == 1 || (x.dim() > 0 && x.size(0) == rows),
           "A format of {} channels does not fit a tensor whose first dimension is {}.", rows,
           x.dim() ? x.size(0) : 0);
-  const Tensor low = lowest_code(format), high = highest_code(format);
-  const bool one_width = low.numel() == 1;
-  std::vector<kernels::Grid> grids(static_cast<size_t>(rows));
-  for (int64_t row = 0; row < rows; ++row) {
-    kernels::Grid& grid = grids[static_cast<size_t>(row)];
-    grid.scale = format.scale.data_ptr<float>()[row];
-    grid.inverse = 1.0f / grid.scale;
-    grid.zero_point = static_cast<float>(format.zero_point.data_ptr<int32_t>()[row]);
-    grid.step = static_cast<float>(format.step);
-    grid.low = static_cast<float>(low.data_ptr<int32_t>()[one_width ? 0 : row]);
-    grid.high = static_cast<float>(high.data_ptr<int32_t>()[one_width ? 0 : row]);
-    (format.step == 1 ? grid.offset : grid.shift) = grid.zero_point;
-    grid.factor = format.step == 1 ? 1.0f : 0.5f;
-  }
-  return grids;
+  return kernel_grids(format);
 }
 
 SettingsPointer make_settings(const Tensor& x, const UniformFormat& format,
@@ -64,7 +50,7 @@ SettingsPointer make_settings(const Tensor& x, const UniformFormat& format,
   settings->format = format;
   settings->rule = rule;
   settings->gradient_scale = gradient_scale;
-  settings->grids = kernel_grids(format, x);
+  settings->grids = grids_for(format, x);
   if (settings->grids.empty()) settings->format.scale = format.scale.detach().clone();
   if (rule.relu) settings->rectifier.low = 0;
   if (rule.relu && rule.relu_max > 0) settings->rectifier.high = static_cast<float>(rule.relu_max);
@@ -135,18 +121,6 @@ Tensor select(const Tensor& mask, const Tensor& gradient) {
 Tensor sum_to_scale(const Tensor& t, const Tensor& scale) {
   if (scale.numel() == 1) return t.sum(torch::kFloat64).to(torch::kFloat32).view(scale.sizes());
   return t.reshape({scale.numel(), -1}).sum(1, false, torch::kFloat64).to(torch::kFloat32);
-}
-
-// The gradient with the memory layout of `x`, which kernels walk in step.
-Tensor laid_out_as(const Tensor& x, const Tensor& gradient) {
-  if (gradient.strides() == x.strides() && gradient.scalar_type() == torch::kFloat32)
-    return gradient;
-  return torch::empty_like(x).copy_(gradient);
-}
-
-void refuse_second_derivative() {
-  require(!torch::GradMode::is_enabled(),
-          "A quantizer has no second derivative: take it without taps (Network::enable_taps).");
 }
 
 Tensor straight_backward(const Tensor& x, const Tensor& gradient, const Settings& s) {

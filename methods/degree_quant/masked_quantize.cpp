@@ -1,6 +1,7 @@
 #include "methods/degree_quant/masked_quantize.h"
 
-#include "base/error.h"
+#include "methods/common/custom_gradient.h"
+#include "methods/common/kernel_grids.h"
 #include "methods/degree_quant/row_blocks.h"
 
 namespace quantbench {
@@ -9,16 +10,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-
-kernels::Grid grid_of(const UniformFormat& format) {
-  kernels::Grid grid;
-  grid.scale = format.scale.item<float>();
-  grid.inverse = 1.0f / grid.scale;
-  grid.zero_point = grid.offset = static_cast<float>(format.zero_point.item<int32_t>());
-  grid.low = static_cast<float>(lowest_code(format).item<int32_t>());
-  grid.high = static_cast<float>(highest_code(format).item<int32_t>());
-  return grid;
-}
 
 // keep as it broadcasts to x.
 Tensor spread(const Tensor& keep, const Tensor& x) {
@@ -81,8 +72,7 @@ struct MaskedQuantize : Function<MaskedQuantize> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    require(!torch::GradMode::is_enabled(),
-            "A quantizer has no second derivative: take it without taps (Network::enable_taps).");
+    refuse_second_derivative();
     if (!context->saved_data["clipped"].toBool()) return {gradients[0], {}};
     const Tensor open = context->get_saved_variables()[0];
     if (!open.is_cpu()) return {gradients[0] * open, {}};
@@ -106,7 +96,8 @@ struct MaskedQuantize : Function<MaskedQuantize> {
 Tensor masked_quantize(const Tensor& x, const Tensor& keep, const UniformFormat& format,
                        GradientRule rule, Watch* watch) {
   return MaskedQuantize::apply(
-      x.to(torch::kFloat32), Masking{keep, grid_of(format), rule == GradientRule::Clipped, watch});
+      x.to(torch::kFloat32),
+      Masking{keep, kernel_grids(format).front(), rule == GradientRule::Clipped, watch});
 }
 
 }  // namespace quantbench

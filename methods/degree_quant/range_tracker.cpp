@@ -74,9 +74,13 @@ TailRanks tail_ranks(int64_t n, double p) {
   return {rank(p), rank(1 - p)};
 }
 
+bool widens_only(RangeRule rule) {
+  return rule == RangeRule::Absolute || rule == RangeRule::Percentile;
+}
+
 bool stays(const RangeConfig& config, const Beyond& seen) {
+  if (!widens_only(config.rule)) return false;
   if (config.rule == RangeRule::Absolute) return seen.below == 0 && seen.above == 0;
-  if (config.rule != RangeRule::Percentile) return false;
   const TailRanks ranks = tail_ranks(seen.total, config.percentile);
   return seen.total == 0 || (seen.below < ranks.low && seen.above < seen.total - ranks.high + 1);
 }

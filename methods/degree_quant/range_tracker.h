@@ -41,8 +41,11 @@ struct RangeConfig {
 void update_range(const RangeConfig& config, const Tensor& x, const Tensor& keep, Tensor& low,
                   Tensor& high);
 
-// Whether update_range() could only leave a range alone beyond which there are that many values:
-// then quantizing and counting may share one pass. Never for the moving rules.
+// Whether the range never shrinks: then counting beyond it tells whether it must move, and
+// quantizing and counting can share one pass.
+bool widens_only(RangeRule rule);
+
+// Whether update_range() leaves a range alone that only widens and beyond which so much was seen.
 bool stays(const RangeConfig& config, const kernels::Beyond& seen);
 
 }  // namespace quantbench

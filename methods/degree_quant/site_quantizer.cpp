@@ -19,10 +19,6 @@ Tensor spared_elements(int64_t count, const RandomStream& random, double quantiz
   return out;
 }
 
-bool widens_only(RangeRule rule) {
-  return rule == RangeRule::Absolute || rule == RangeRule::Percentile;
-}
-
 }  // namespace
 
 SiteQuantizer::SiteQuantizer(SiteQuantizerConfig config, std::shared_ptr<TrainingStep> step)
@@ -62,10 +58,8 @@ Tensor SiteQuantizer::forward(const Tensor& x, const TapContext& context) {
     update_range(config_.range, x, {}, low_, high_);
     return x;
   }
-  if (!is_training()) {
-    format();  // refuses to go on without a range
-    return masked_quantize(x, {}, grid(), config_.gradient);
-  }
+  if (!is_training())
+    return masked_quantize(x, {}, std::get<UniformFormat>(format()), config_.gradient);
   const Tensor spared = keep(x, context);
   // Elements that are spared one by one are rows of one element.
   const bool by_element = config_.spared == Spared::RandomElements;

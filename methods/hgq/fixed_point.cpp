@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "methods/common/custom_gradient.h"
 #include "methods/hgq/kernels.h"
 
 namespace quantbench::hgq {
@@ -134,9 +135,7 @@ struct Gradients {
 Gradients backward_on_cpu(const Tensor& x, const Tensor& f, const Tensor& gradient,
                           const FixedPointRule& rule) {
   const Layout layout = layout_of(x, f);
-  const Tensor g = gradient.strides() == x.strides() && gradient.scalar_type() == torch::kFloat32
-                       ? gradient
-                       : torch::empty_like(x).copy_(gradient);
+  const Tensor g = laid_out_as(x, gradient);
   Tensor dx = rule.relu ? torch::empty_like(x) : g;
   const Tensor error = torch::zeros({layout.chunks(), layout.length}, torch::kFloat64);
   const float* from = x.data_ptr<float>();
@@ -203,8 +202,7 @@ struct Quantize : Function<Quantize> {
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    require(!torch::GradMode::is_enabled(),
-            "A quantizer has no second derivative: take it without taps (Network::enable_taps).");
+    refuse_second_derivative();
     const variable_list saved = context->get_saved_variables();
     FixedPointRule rule;
     rule.rounding = context->saved_data["floor"].toBool() ? Rounding::Floor : Rounding::HalfUp;

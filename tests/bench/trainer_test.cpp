@@ -39,6 +39,12 @@ struct Bench {
     trainer.run(std::nullopt);
   }
 
+  Batch validation() const {
+    BatchRequest all;
+    for (int64_t i = 0; i < 50; ++i) all.positions.push_back(i);
+    return dataset->batch(Split::Validation, all);
+  }
+
   Recipe recipe;
   std::unique_ptr<Dataset> dataset;
   std::unique_ptr<Network> network;
@@ -82,9 +88,7 @@ TEST(Trainer, TheBestEpochByValidationGoesOn) {
   double best = 0;
   for (const EpochRow& row : bench.rows) best = std::max(best, row.validation_top1);
   bench.network->eval();
-  BatchRequest all;
-  for (int64_t i = 0; i < 50; ++i) all.positions.push_back(i);
-  const Batch batch = bench.dataset->batch(Split::Validation, all);
+  const Batch batch = bench.validation();
   const double top1 = bench.network->forward(batch)
                           .argmax(1)
                           .eq(batch.target)
@@ -107,9 +111,7 @@ TEST(Trainer, TheEpochOfLeastLossGoesOn) {
   double least = INFINITY;
   for (const EpochRow& row : bench.rows) least = std::min(least, row.validation_loss);
   bench.network->eval();
-  BatchRequest all;
-  for (int64_t i = 0; i < 50; ++i) all.positions.push_back(i);
-  const Batch batch = bench.dataset->batch(Split::Validation, all);
+  const Batch batch = bench.validation();
   const Tensor loss = torch::cross_entropy_loss(bench.network->forward(batch), batch.target);
   EXPECT_NEAR(loss.item<double>(), least, 1e-5);
   EXPECT_GT(bench.rows.back().validation_loss, least) << "the last epoch would show nothing";
