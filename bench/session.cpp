@@ -175,6 +175,7 @@ void Session::train_method(const std::optional<Checkpoint>& from) {
   if (from) restore(*network_, from->network);
 
   TrainerConfig config = trainer_config("train");
+  config.context = [this] { return method_context(); };
   config.phases = method_->phases(*network_, training_budget(recipe_, "train"));
   if (!from) {
     Checkpoint checkpoint;

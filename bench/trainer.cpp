@@ -66,7 +66,10 @@ void Trainer::run(const std::optional<Checkpoint>& checkpoint) {
 
 void Trainer::run_phase(int index, const std::optional<Checkpoint>& checkpoint) {
   const Phase& phase = config_.phases[static_cast<size_t>(index)];
-  method_.begin_phase(network_, index);
+  if (config_.context) {
+    MethodContext context = config_.context();
+    method_.begin_phase(context, index);
+  }
   if (!optimizer_ || !phase.keep_optimizer) optimizer_ = std::make_unique<PhaseOptimizer>(phase);
   int64_t epoch = 0, step = 0;
   tally_ = {};

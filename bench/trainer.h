@@ -30,6 +30,7 @@ struct TrainerConfig {
   int64_t evaluation_batch = 250;
   double checkpoint_seconds = 60;
   int loader_threads = 1;
+  std::function<MethodContext()> context;  // for the method's hooks that look at data
 };
 
 // Where the trainer reports to.

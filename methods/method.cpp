@@ -15,7 +15,7 @@ const Quantizer* quantizer_at(const Network& network, const Point& point) {
 
 }  // namespace
 
-std::vector<Phase> Method::phases(Network& network, const TrainingBudget& budget) const {
+std::vector<Phase> Method::phases(Network& network, const TrainingBudget& budget) {
   if (budget.epochs == 0) return {};
   Phase phase;
   phase.epochs = budget.epochs;
@@ -35,6 +35,11 @@ Encoding Method::encode(const Network& network, const Site& site) const {
 Format Method::format(const Network& network, const Site& site) const {
   const Quantizer* quantizer = quantizer_at(network, site.point);
   return quantizer ? quantizer->format() : Format(FloatFormat{});
+}
+
+PaperSize Method::paper_size(const Site& site, const Encoding& encoding) const {
+  if (!site.is_weight()) return {};
+  return {static_cast<double>(code_bits(encoding)), site.elements};
 }
 
 }  // namespace quantbench

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,16 +41,22 @@ struct ParameterGroup {
   std::string name;  // shown in logs, part of checkpoints
   std::vector<Tensor> parameters;
   OptimizerConfig optimizer;
+  std::optional<Schedule> schedule{};  // its own; none: the phase's
 };
 
 struct Phase {
-  std::string name = "train";
+  std::string name = "train";  // no two of a method's phases share one
   int64_t epochs = 0;
   std::vector<ParameterGroup> groups;
+  // Parameters whose gradient a hook reads though no optimizer steps them. What stands neither here
+  // nor in a group gets no gradient, and its part of the backward pass is spared.
+  std::vector<Tensor> watched;
   Schedule schedule;
   double clip_grad_norm = 0;    // 0: off
   bool train_mode = true;       // false: BatchNorm and Dropout as in evaluation
   bool keep_optimizer = false;  // goes on with the optimizers of the phase before (same groups)
+  // Whether the best epoch may be one of this phase. Not set: only when it is the last phase.
+  std::optional<bool> selectable;
 };
 
 // What the recipe grants; methods split it among their phases.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "methods/common/hessian.h"
+#include "methods/common/staged_quantizer.h"
 
 namespace quantbench {
 namespace {
@@ -35,15 +36,6 @@ std::vector<Tensor> parameters_of(const Network& network, int node) {
 }
 
 }  // namespace
-
-StagedQuantizer::StagedQuantizer(std::shared_ptr<Quantizer> inner)
-    : inner_(register_module("inner", std::move(inner))) {}
-
-Tensor StagedQuantizer::forward(const Tensor& x, const TapContext& context) {
-  if (on_) return inner_->forward(x, context);
-  if (!context.relu) return x;
-  return context.relu_max > 0 ? torch::clamp(x, 0, context.relu_max) : torch::relu(x);
-}
 
 MethodCard hawq_card() {
   MethodCard card;
@@ -155,7 +147,7 @@ std::shared_ptr<Quantizer> Hawq::quantizer(const Graph& graph, const Site& site)
   return std::make_shared<StagedQuantizer>(MixedPrecision::quantizer(graph, site));
 }
 
-std::vector<Phase> Hawq::phases(Network& network, const TrainingBudget& budget) const {
+std::vector<Phase> Hawq::phases(Network& network, const TrainingBudget& budget) {
   std::vector<Phase> all = MixedPrecision::phases(network, budget);
   stages_ = all.empty() ? std::vector<std::vector<std::string>>{} : stages(budget.epochs);
   if (stages_.empty()) return all;
@@ -205,14 +197,20 @@ void Hawq::switch_on(Network& network, const std::vector<std::string>& weights) 
   }
   for (const Site& site : operand_sites(network.graph()))
     set(site.point, operands.count(site.point) > 0);
+  on_ = weights;
 }
 
-void Hawq::begin_phase(Network& network, int phase) {
+void Hawq::attach(Network& network) {
+  MixedPrecision::attach(network);
+  if (on_) switch_on(network, *on_);
+}
+
+void Hawq::begin_phase(MethodContext& context, int phase) {
   const size_t reached = static_cast<size_t>(phase) + 1;
   std::vector<std::string> on;
   for (size_t stage = 0; stage < std::min(reached, stages_.size()); ++stage)
     on.insert(on.end(), stages_[stage].begin(), stages_[stage].end());
-  switch_on(network, reached > stages_.size() ? order_ : on);
+  switch_on(context.network, reached > stages_.size() ? order_ : on);
 }
 
 void Hawq::freeze(MethodContext& context) { switch_on(context.network, order_); }
@@ -220,12 +218,15 @@ void Hawq::freeze(MethodContext& context) { switch_on(context.network, order_); 
 MethodState Hawq::save() const {
   MethodState state = MixedPrecision::save();
   state.values["order"] = order_;
+  if (on_) state.values["on"] = *on_;
   return state;
 }
 
 void Hawq::load(const MethodState& state) {
   MixedPrecision::load(state);
   order_ = state.values.at("order").get<std::vector<std::string>>();
+  on_.reset();
+  if (state.values.contains("on")) on_ = state.values["on"].get<std::vector<std::string>>();
 }
 
 }  // namespace quantbench

@@ -2,38 +2,22 @@
 // order of lambda |dW|^2.
 #pragma once
 
+#include <optional>
+
 #include "methods/hawq/mixed_precision.h"
 
 namespace quantbench {
 
 MethodCard hawq_card();
 
-// A quantizer that can be off: then the value passes as it is (through its ReLU).
-class StagedQuantizer : public Quantizer {
- public:
-  explicit StagedQuantizer(std::shared_ptr<Quantizer> inner);
-
-  void switch_on(bool on) { on_ = on; }
-  bool is_on() const { return on_; }
-
-  Tensor forward(const Tensor& x, const TapContext& context) override;
-  bool absorbs_relu() const override { return inner_->absorbs_relu(); }
-  Format format() const override { return inner_->format(); }
-  Encoding encode(const Tensor& weight) const override { return inner_->encode(weight); }
-  BitWidth bit_width() const override { return inner_->bit_width(); }
-
- private:
-  std::shared_ptr<Quantizer> inner_;
-  bool on_ = true;
-};
-
 class Hawq : public MixedPrecision {
  public:
   explicit Hawq(const OptionValues& options);
 
   // One phase for each stage, then a last one; the schedule runs through all of them.
-  std::vector<Phase> phases(Network& network, const TrainingBudget& budget) const override;
-  void begin_phase(Network& network, int phase) override;
+  std::vector<Phase> phases(Network& network, const TrainingBudget& budget) override;
+  void attach(Network& network) override;
+  void begin_phase(MethodContext& context, int phase) override;
   void freeze(MethodContext& context) override;
   MethodState save() const override;
   void load(const MethodState& state) override;
@@ -49,9 +33,9 @@ class Hawq : public MixedPrecision {
  private:
   void switch_on(Network& network, const std::vector<std::string>& weights);
 
-  std::vector<std::string> order_;  // weight sites, descending Omega
-  // phases() is told the budget, begin_phase() is not.
-  mutable std::vector<std::vector<std::string>> stages_;
+  std::vector<std::string> order_;                // weight sites, descending Omega
+  std::vector<std::vector<std::string>> stages_;  // of the budget that phases() was told
+  std::optional<std::vector<std::string>> on_;    // weight sites quantized now; not set: all
 };
 
 }  // namespace quantbench

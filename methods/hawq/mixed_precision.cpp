@@ -156,7 +156,7 @@ void MixedPrecision::attach(Network& network) {
   }
 }
 
-std::vector<Phase> MixedPrecision::phases(Network& network, const TrainingBudget& budget) const {
+std::vector<Phase> MixedPrecision::phases(Network& network, const TrainingBudget& budget) {
   if (options_.text("mode") == "ptq") return {};
   return Method::phases(network, budget);
 }

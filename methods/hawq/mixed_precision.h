@@ -17,7 +17,7 @@ class MixedPrecision : public Method {
 
   void plan(MethodContext& context) override;
   void attach(Network& network) override;
-  std::vector<Phase> phases(Network& network, const TrainingBudget& budget) const override;
+  std::vector<Phase> phases(Network& network, const TrainingBudget& budget) override;
   MethodState save() const override;
   void load(const MethodState& state) override;
   std::map<std::string, std::string> artefacts() const override;

@@ -159,7 +159,7 @@ void Hgq::attach(Network& network) {
       network.set_tap(site.point, std::make_shared<hgq::BiasQuantizer>(std::move(next)));
 }
 
-std::vector<Phase> Hgq::phases(Network& network, const TrainingBudget& budget) const {
+std::vector<Phase> Hgq::phases(Network& network, const TrainingBudget& budget) {
   std::vector<Phase> phases = Method::phases(network, budget);
   for (Phase& phase : phases) {
     if (const double cycle = options_.real("lr_cycle"); cycle > 0) {

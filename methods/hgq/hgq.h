@@ -19,7 +19,7 @@ class Hgq : public Method {
 
   void plan(MethodContext& context) override;
   void attach(Network& network) override;
-  std::vector<Phase> phases(Network& network, const TrainingBudget& budget) const override;
+  std::vector<Phase> phases(Network& network, const TrainingBudget& budget) override;
   void before_step(Network& network, const Progress& progress) override;
   Tensor loss_term(Network& network, const Progress& progress) override;
   void after_backward(Network& network, const Progress& progress) override;

@@ -146,7 +146,7 @@ void Uniform::attach(Network& network) {
   }
 }
 
-std::vector<Phase> Uniform::phases(Network& network, const TrainingBudget& budget) const {
+std::vector<Phase> Uniform::phases(Network& network, const TrainingBudget& budget) {
   if (rule_ == "ptq") return {};
   std::vector<Phase> phases = Method::phases(network, budget);
   std::vector<Tensor> learned;

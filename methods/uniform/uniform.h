@@ -19,7 +19,7 @@ class Uniform : public Method {
 
   void plan(MethodContext& context) override;
   void attach(Network& network) override;
-  std::vector<Phase> phases(Network& network, const TrainingBudget& budget) const override;
+  std::vector<Phase> phases(Network& network, const TrainingBudget& budget) override;
 
   MethodState save() const override { return {{{"bits", bits_}}, calibration_}; }
   void load(const MethodState& state) override {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "methods/common/bit_allocation.h"
 #include "methods/common/range.h"
+#include "methods/common/staged_quantizer.h"
 #include "methods/hawq/hawq_v2.h"
 #include "methods/uniform/uniform.h"
 #include "models/builder.h"
@@ -226,6 +227,10 @@ struct Staged {
     method.plan(context);
     method.attach(f.network);
   }
+  void begin_phase(int phase) {
+    MethodContext context = f.context();
+    method.begin_phase(context, phase);
+  }
   std::vector<Phase> phases(int64_t epochs) {
     TrainingBudget budget;
     budget.epochs = epochs;
@@ -256,7 +261,7 @@ TEST(Hawq, StagesRunInTheOrderOfOmega) {
   for (size_t i = 0; i < phases.size(); ++i) {
     EXPECT_EQ(phases[i].epochs, i < 4 ? 1 : 2);
     EXPECT_EQ(phases[i].schedule.first_epoch, static_cast<double>(i));
-    s.method.begin_phase(s.f.network, static_cast<int>(i));
+    s.begin_phase(static_cast<int>(i));
     const std::set<std::string> expected(order.begin(),
                                          order.begin() + std::min<std::ptrdiff_t>(4, i + 1));
     EXPECT_EQ(s.on(), expected);
@@ -269,19 +274,19 @@ TEST(Hawq, GroupsLayersWhenTheEpochsDoNotSuffice) {
   EXPECT_EQ(s.phases(3).size(), 3u);
   EXPECT_EQ(s.method.stages(3)[0].size(), 2u);
   EXPECT_EQ(s.phases(1).size(), 1u);
-  s.method.begin_phase(s.f.network, 0);
+  s.begin_phase(0);
   EXPECT_EQ(s.on().size(), 4u);
 }
 
 TEST(Hawq, WithoutStageEpochsEverythingIsOnAtOnce) {
   Staged staged(Given{{"stage_epochs", "0"}});
   ASSERT_EQ(staged.phases(5).size(), 1u);
-  staged.method.begin_phase(staged.f.network, 0);
+  staged.begin_phase(0);
   const Tensor at_once = staged.f.network.forward(staged.f.batches[0]);
 
   Staged after({});
   const auto phases = after.phases(6);
-  after.method.begin_phase(after.f.network, static_cast<int>(phases.size()) - 1);
+  after.begin_phase(static_cast<int>(phases.size()) - 1);
 
   EXPECT_TRUE(same_bits(after.f.network.forward(after.f.batches[0]), at_once));
 }
@@ -318,14 +323,12 @@ TEST(Hawq, ABlockTrainsAloneWhenAsked) {
 TEST(Hawq, ResumesInsideAStage) {
   Staged s({});
   s.phases(6);
-  s.method.begin_phase(s.f.network, 1);
+  s.begin_phase(1);
 
   Staged again({});
   again.f.network.clear_taps();
   again.method.load(s.method.save());
   again.method.attach(again.f.network);
-  again.phases(6);
-  again.method.begin_phase(again.f.network, 1);
 
   EXPECT_EQ(again.on(), s.on());
 }
