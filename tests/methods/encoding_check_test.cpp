@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "methods/encoding.h"
-#include "support.h"
+#include "tests/methods/support.h"
 
 namespace quantbench {
 namespace {

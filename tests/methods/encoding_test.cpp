@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support.h"
+#include "tests/methods/support.h"
 
 namespace quantbench {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "methods/common/histogram.h"
-#include "support.h"
+#include "tests/methods/support.h"
 
 namespace quantbench {
 namespace {
