@@ -28,8 +28,12 @@ struct Bench {
     config.select = select;
     config.ema = ema;
     config.checkpoint_seconds = 1e9;
-    config.phases = method->phases(*network, {2, {}, {}, 0});
-    config.phases[0].groups[0].optimizer.lr = 0.05;
+    config.budget.epochs = 2;
+    config.budget.optimizer.lr = 0.05;
+    config.context = [this] {
+      return MethodContext{
+          *network, calibration, RandomStream(1, "method"), {}, [](const std::string&) {}};
+    };
   }
 
   void train() {
@@ -49,6 +53,7 @@ struct Bench {
   std::unique_ptr<Dataset> dataset;
   std::unique_ptr<Network> network;
   std::unique_ptr<Method> method;
+  std::vector<Batch> calibration;
   TrainerConfig config;
   std::vector<Checkpoint> saved;
   std::vector<EpochRow> rows;
@@ -57,19 +62,22 @@ struct Bench {
 
 TEST(Trainer, LossFallsAndEveryEpochIsReported) {
   Bench bench;
-  bench.config.phases[0].epochs = 4;
+  bench.config.budget.epochs = 4;
 
   bench.train();
 
   ASSERT_EQ(bench.rows.size(), 4u);
   EXPECT_LT(bench.rows[3].train_loss, bench.rows[0].train_loss);
-  ASSERT_EQ(bench.saved.size(), 1u);
-  EXPECT_EQ(bench.saved[0].position.phase, 1);
+  // At the start, when the phase has begun, at its end.
+  ASSERT_EQ(bench.saved.size(), 3u);
+  EXPECT_FALSE(bench.saved[0].position.begun);
+  EXPECT_TRUE(bench.saved[1].position.begun);
+  EXPECT_EQ(bench.saved[2].position.phase, 1);
 }
 
 TEST(Trainer, ANonFiniteLossIsOneSentence) {
   Bench bench;
-  bench.config.phases[0].groups[0].optimizer.lr = 1e30;
+  bench.config.budget.optimizer.lr = 1e30;
 
   try {
     bench.train();
@@ -81,7 +89,7 @@ TEST(Trainer, ANonFiniteLossIsOneSentence) {
 
 TEST(Trainer, TheBestEpochByValidationGoesOn) {
   Bench bench(Select::BestTop1);
-  bench.config.phases[0].epochs = 6;
+  bench.config.budget.epochs = 6;
 
   bench.train();
 
@@ -101,10 +109,10 @@ TEST(Trainer, TheBestEpochByValidationGoesOn) {
 TEST(Trainer, TheEpochOfLeastLossGoesOn) {
   Bench bench(Select::BestLoss);
   // A rate that grows until it spoils what was learned.
-  bench.config.phases[0].epochs = 6;
-  bench.config.phases[0].schedule.kind = Schedule::Kind::Step;
-  bench.config.phases[0].schedule.milestones = {3, 4, 5};
-  bench.config.phases[0].schedule.gamma = 4;
+  bench.config.budget.epochs = 6;
+  bench.config.budget.schedule.kind = Schedule::Kind::Step;
+  bench.config.budget.schedule.milestones = {3, 4, 5};
+  bench.config.budget.schedule.gamma = 4;
 
   bench.train();
 
