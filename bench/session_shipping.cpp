@@ -1,4 +1,6 @@
 // The part of a session that packages the frozen network and measures it on both sides.
+#include <cmath>
+
 #include "base/file.h"
 #include "base/sha256.h"
 #include "bench/accuracy.h"
@@ -78,7 +80,16 @@ void Session::finish(SessionResult& out) {
   r.weights_hash = shipped_file.weights_hash;
   r.size_bytes = shipped_file.size_bytes;
   r.package_hash = shipped_file.package_hash;
-  r.size_paper_bits = packaged.weight_code_bits;
+  r.size_paper_bits = std::llround(packaged.paper_size.bits);
+  r.size_paper_parameters = packaged.paper_size.parameters;
+  r.figures = method_->figures();
+  if (facts_.contains("validation_top1")) r.validation_top1 = facts_["validation_top1"];
+  double total = 0, stepping = 0;
+  for (const auto& seconds : facts_["seconds"]) {
+    total += seconds.at(0).get<double>();
+    stepping += seconds.at(1).get<double>();
+  }
+  if (stepping > 0) r.overhead = 1 - stepping / total;
   r.weight_bits_average = packaged.weight_bits_average;
   r.activation_bits_average = packaged.activation_bits_average;
   r.macs = packaged.macs;
