@@ -111,6 +111,8 @@ void Trainer::begin_phase(int phase) {
   MethodContext context = config_.context();
   method_.begin_phase(context, phase);
   plan_phases();
+  // What has another shape now starts its average there.
+  if (!average_.empty()) update_average(average_, network_, 1);
 }
 
 Position Trainer::run_phase(Position at) {
