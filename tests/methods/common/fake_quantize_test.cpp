@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "base/error.h"
-#include "support.h"
+#include "tests/methods/support.h"
 
 namespace quantbench {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "support.h"
+#include "tests/methods/support.h"
 
 namespace quantbench {
 namespace {

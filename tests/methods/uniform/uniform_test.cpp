@@ -5,7 +5,7 @@
 #include <set>
 
 #include "models/builder.h"
-#include "support.h"
+#include "tests/methods/support.h"
 
 namespace quantbench {
 namespace {
