@@ -85,11 +85,11 @@ struct Quantization {
 // A further operand of the affine step: u = fma(a, x, u); x of the output's shape.
 struct Addend {
   int value = 0;
-  Tensor a;  // float32 [1] or [channels]
+  Tensor a;  // float32 [channels]
 };
 
 struct Finish {
-  Tensor a, b;  // float32 [1] or [channels], channels being the first size of the output's shape
+  Tensor a, b;  // float32 [channels], channels being the first size of the output's shape
   std::vector<Addend> addends;
   // Float64 instead: u, a and b widened exactly, every fma in float64; a float32 output is rounded
   // at the end. Set where the plan cannot prove |acc| <= 2^24, or where fixed-point numbers would
@@ -145,18 +145,19 @@ struct Move {
 //   Gcn: message = n_source * m_edge, m the integers of the norm's grid, an exact integer; or in
 //        float32 real(x) * norm where either has no grid. norm = (1/sqrt(d_source)) *
 //        (1/sqrt(d_target)), five float32 operations, d the in-degree (at least 1).
-//   message_format: p = quantize(fma(message_a, float(message), 0)); else p = message.
+//   message_format: p = quantize(fma(message_a, float(message), message_b)); else p = message.
 //   acc = sum of p: exact where p are integers (any number of edges: int64), else acc + p in
 //   float32. Mean: acc = float(acc) / float(max(degree, 1)).
 // float() of an integer rounds to nearest even where it must.
 struct Aggregate {
   op::Reduce reduce = op::Reduce::Sum;
   bool self_loops = false;
-  std::optional<Quantization> norm_format;  // from u = fma(norm_a, norm, 0)
-  float norm_a = 1, norm_scale = 1;
+  std::optional<Quantization> norm_format;  // of u = fma(norm_a, norm, norm_b)
+  float norm_a = 1, norm_b = 0, norm_scale = 1;
   bool norm_on_grid = false;
+  bool products = false;  // messages are integers before message_format
   std::optional<Quantization> message_format;
-  float message_a = 1;
+  float message_a = 1, message_b = 0;
   bool message_on_grid = false;  // p are integers
 };
 
@@ -180,9 +181,10 @@ struct Attend {
   float negative_slope = 0.2f;
   Tensor source, target;                     // float32 [heads, features], on their grid already
   std::optional<Quantization> logit_format;  // a float: scale * n
-  float logit_a = 1, logit_scale = 1;
+  float logit_a = 1, logit_b = 0, logit_scale = 1;
+  bool logit_on_grid = false;
   std::optional<Quantization> message_format;
-  float message_a = 1;
+  float message_a = 1, message_b = 0;
   bool message_on_grid = false;
 };
 
