@@ -91,11 +91,11 @@ struct Evaluator {
 
   Tensor operator()(const op::Propagate& p) const {
     const Topology& graph = topology();
-    Tensor message = gather_source(in[0], graph);
-    if (p.reduce == op::Reduce::Gcn) {
-      const Tensor norm = tap(PointKind::EdgeNorm, graph.gcn_norm(), &graph, Rows::Edge);
-      message = message * norm.unsqueeze(1);
-    }
+    Tensor message =
+        p.reduce == op::Reduce::Gcn
+            ? gather_source(in[0], tap(PointKind::EdgeNorm, graph.gcn_norm(), &graph, Rows::Edge),
+                            graph)
+            : gather_source(in[0], graph);
     Tensor sum = sum_at_target(tap(PointKind::Message, message, &graph, Rows::Edge), graph);
     if (p.reduce == op::Reduce::Mean)
       sum = sum / graph.in_degree().clamp_min(1).to(sum.scalar_type()).unsqueeze(1);

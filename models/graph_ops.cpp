@@ -81,6 +81,86 @@ struct Sum : torch::autograd::Function<Sum> {
                                                  torch::autograd::variable_list gradients);
 };
 
+// Whether the fused kernels take these; a weight that learns needs its own gradient.
+bool fuses(const Tensor& rows, const Tensor& weight) {
+  const auto plain = [](const Tensor& t) { return t.is_cpu() && t.scalar_type() == torch::kFloat; };
+  return plain(rows) && plain(weight) && !weight.requires_grad();
+}
+
+// out[e] = x[source[e]] * weight[e].
+Tensor weighted_gather(const Tensor& x, const Tensor& weight, const Topology& topology) {
+  const Tensor rows = x.contiguous(), by = weight.contiguous();
+  const int64_t edges = by.numel(), width = rows.size(1);
+  Tensor out = torch::empty({edges, width}, rows.options());
+  const Tensor source = topology.source().contiguous();
+  const auto* from_row = source.data_ptr<int64_t>();
+  const float *from = rows.data_ptr<float>(), *factor = by.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  at::parallel_for(0, edges, 256, [&](int64_t first, int64_t last) {
+    for (int64_t e = first; e < last; ++e) {
+      const float* row = from + from_row[e] * width;
+      for (int64_t f = 0; f < width; ++f) to[e * width + f] = row[f] * factor[e];
+    }
+  });
+  return out;
+}
+
+// out[v] = the sum of messages[e] * weight[e] over the edges that leave v.
+Tensor weighted_sum(const Tensor& messages, const Tensor& weight, const Topology& topology) {
+  const Tensor rows = messages.contiguous(), by = weight.contiguous();
+  const int64_t nodes = topology.node_count(), width = rows.size(1);
+  Tensor out = torch::zeros({nodes, width}, rows.options());
+  const auto* offsets = topology.source_offsets().data_ptr<int64_t>();
+  const auto* order = topology.by_source().data_ptr<int64_t>();
+  const float *from = rows.data_ptr<float>(), *factor = by.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  at::parallel_for(0, nodes, 256, [&](int64_t first, int64_t last) {
+    for (int64_t v = first; v < last; ++v)
+      for (int64_t k = offsets[v]; k < offsets[v + 1]; ++k) {
+        const float* row = from + order[k] * width;
+        const float share = factor[order[k]];
+        for (int64_t f = 0; f < width; ++f) to[v * width + f] += row[f] * share;
+      }
+  });
+  return out;
+}
+
+const Topology* saved_topology(torch::autograd::AutogradContext* context);
+
+// Each is the other's transpose.
+struct WeightedSum;
+struct WeightedGather : torch::autograd::Function<WeightedGather> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
+                        const Tensor& weight, const Topology* topology) {
+    context->save_for_backward({weight});
+    context->saved_data["topology"] = reinterpret_cast<int64_t>(topology);
+    return weighted_gather(x, weight, *topology);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients);
+};
+
+struct WeightedSum : torch::autograd::Function<WeightedSum> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& messages,
+                        const Tensor& weight, const Topology* topology) {
+    context->save_for_backward({weight});
+    context->saved_data["topology"] = reinterpret_cast<int64_t>(topology);
+    return weighted_sum(messages, weight, *topology);
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const Tensor weight = context->get_saved_variables()[0];
+    return {WeightedGather::apply(gradients[0], weight, saved_topology(context)), Tensor(),
+            Tensor()};
+  }
+};
+
+torch::autograd::variable_list WeightedGather::backward(torch::autograd::AutogradContext* context,
+                                                        torch::autograd::variable_list gradients) {
+  const Tensor weight = context->get_saved_variables()[0];
+  return {WeightedSum::apply(gradients[0], weight, saved_topology(context)), Tensor(), Tensor()};
+}
+
 const Topology* saved_topology(torch::autograd::AutogradContext* context) {
   return reinterpret_cast<const Topology*>(context->saved_data["topology"].toInt());
 }
@@ -101,6 +181,11 @@ torch::autograd::variable_list Sum::backward(torch::autograd::AutogradContext* c
 
 Tensor gather_source(const Tensor& x, const Topology& topology) {
   return Gather::apply(x, &topology, true);
+}
+
+Tensor gather_source(const Tensor& x, const Tensor& weight, const Topology& topology) {
+  if (!fuses(x, weight)) return gather_source(x, topology) * weight.unsqueeze(1);
+  return WeightedGather::apply(x, weight, &topology);
 }
 
 Tensor gather_target(const Tensor& x, const Topology& topology) {

@@ -8,6 +8,9 @@ namespace quantbench {
 
 // x [N, F] -> x[source] [E, F].
 Tensor gather_source(const Tensor& x, const Topology& topology);
+// x [N, F], weight [E] -> x[source] * weight [E, F], bit for bit the two steps in one: no copy of x
+// for each edge, forward or backward.
+Tensor gather_source(const Tensor& x, const Tensor& weight, const Topology& topology);
 // x [N, F] -> x[target] [E, F].
 Tensor gather_target(const Tensor& x, const Topology& topology);
 // messages [E, F] -> their sum at each target [N, F].

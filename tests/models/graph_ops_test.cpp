@@ -44,6 +44,34 @@ TEST(GraphOps, GradientsAreThoseOfTheDenseProduct) {
   EXPECT_TRUE(torch::allclose(ours2, dense2, 1e-4, 1e-2 * dense2.abs().max().item<double>()));
 }
 
+// Values, first and second derivatives, bit for bit: the fused product against its two steps.
+TEST(GraphOps, WeightedMessagesEqualGatheringThenScaling) {
+  const auto graph = random_graph(50, 400).with_self_loops();
+  const Tensor weight = graph->gcn_norm();
+  const Tensor x = torch::randn({50, 7}).requires_grad_();
+  const auto all = [&](const Tensor& messages) {
+    const Tensor sum = sum_at_target(messages, *graph).pow(3).sum();
+    const Tensor first = torch::autograd::grad({sum}, {x}, {}, true, true)[0];
+    const Tensor second = torch::autograd::grad({first.pow(2).sum()}, {x})[0];
+    return std::vector<Tensor>{messages, first, second};
+  };
+
+  const auto fused = all(gather_source(x, weight, *graph));
+  const auto steps = all(gather_source(x, *graph) * weight.unsqueeze(1));
+
+  for (size_t i = 0; i < fused.size(); ++i) EXPECT_TRUE(torch::equal(fused[i], steps[i])) << i;
+}
+
+TEST(GraphOps, AWeightOfMessagesThatLearnsHasItsGradient) {
+  const Topology graph = path_of_three();
+  const Tensor x = torch::tensor({{1.0f}, {2.0f}, {4.0f}});
+  const Tensor weight = torch::ones({4}).requires_grad_();
+
+  gather_source(x, weight, graph).sum().backward();
+
+  EXPECT_TRUE(torch::equal(weight.grad(), gather_source(x, graph).flatten()));
+}
+
 TEST(GraphOps, SoftmaxSumsToOneAtEveryTarget) {
   const auto graph = random_graph(30, 200).with_self_loops();
   const Tensor logits = torch::randn({graph->edge_count(), 4}) * 50;
