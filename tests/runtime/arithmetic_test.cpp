@@ -201,7 +201,7 @@ Graph random_graph(int64_t seed) {
   int y = g.conv("second", x, width, 3, {1, 1, width, any(0, 1) == 1});
   y = g.batch_norm("bn2", y);
   x = g.relu("relu2", g.add("add", any(0, 1) ? y : x, any(0, 1) ? x : y));
-  if (any(0, 1)) x = g.max_pool("pool", x, 2, any(1, 2), any(0, 1));
+  if (any(0, 1)) x = g.node("pool", op::MaxPool{2, any(1, 2), any(0, 1)}, {x});
   if (any(0, 1)) x = g.pad_shortcut("shortcut", x, width + any(0, 2), any(1, 2));
   x = any(0, 1) ? g.global_avg_pool("mean", x) : g.flatten("flatten", x);
   g.linear("linear", x, 3);
