@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "bench/session.h"
+#include "runtime/package.h"
 #include "runtime/reference_executor.h"
 #include "tests/base/support.h"
 

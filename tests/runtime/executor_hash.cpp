@@ -6,6 +6,7 @@
 
 #include "base/sha256.h"
 #include "methods/encoding.h"
+#include "runtime/package.h"
 #include "runtime/reference_executor.h"
 #include "tests/runtime/pattern_batch.h"
 
