@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "models/dropout.h"
 #include "models/graph_ops.h"
+#include "models/operations.h"
 
 namespace quantbench {
 namespace {
@@ -137,11 +138,14 @@ Tensor evaluate(const Node& node, const std::vector<Tensor>& inputs, const Batch
 
 const Topology* topology_of(const Node& node, const Batch& batch) {
   if (!batch.topology) return nullptr;
-  if (auto* p = std::get_if<op::Propagate>(&node.operation))
-    return p->self_loops ? batch.topology->with_self_loops().get() : batch.topology.get();
-  if (std::holds_alternative<op::Attention>(node.operation))
-    return batch.topology->with_self_loops().get();
-  if (std::holds_alternative<op::ReadOut>(node.operation)) return batch.topology.get();
+  switch (runs_on(node.operation)) {
+    case RunsOn::Rows:
+      return nullptr;
+    case RunsOn::Graph:
+      return batch.topology.get();
+    case RunsOn::GraphWithSelfLoops:
+      return batch.topology->with_self_loops().get();
+  }
   return nullptr;
 }
 

@@ -18,12 +18,4 @@ std::vector<std::vector<int>> Graph::consumers() const {
   return out;
 }
 
-const char* name_of(const Operation& operation) {
-  static constexpr std::array<const char*, std::variant_size_v<Operation>> names{
-      "Input",       "Conv2d",    "Linear",    "Bias",      "BatchNorm",     "Relu",    "Elu",
-      "Add",         "Concat",    "MaxPool",   "AvgPool",   "GlobalAvgPool", "Flatten", "Dropout",
-      "PadShortcut", "Propagate", "Attention", "GinUpdate", "ReadOut"};
-  return names[operation.index()];
-}
-
 }  // namespace quantbench

@@ -103,7 +103,7 @@ struct Graph {
   std::vector<std::vector<int>> consumers() const;
 };
 
-// "Conv2d", "Linear", ...: as in the JSON form.
+// "Conv2d", "Linear", ...: as in the JSON form. What else is known of operations: operations.h.
 const char* name_of(const Operation& operation);
 
 // Shape of every node's output without its first (batch or row) dimension. Throws Error naming the

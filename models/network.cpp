@@ -1,10 +1,10 @@
 #include "models/network.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 #include "models/evaluate.h"
+#include "models/operations.h"
 
 namespace quantbench {
 namespace {
@@ -23,114 +23,19 @@ std::string tap_key(const Graph& graph, const Point& point) {
   return module_key("taps." + key);
 }
 
-// Draws the tensors of one node. The streams are keyed by the node's position.
-struct Initialiser {
-  RandomStream random;
-  std::map<std::string, Tensor> made{};
-  uint64_t used = 0;
-
-  Tensor uniform(torch::IntArrayRef shape, double bound) {
-    const RandomStream stream = random.child(used++);
-    Tensor out = torch::empty(shape);
-    float* data = out.data_ptr<float>();
-    for (int64_t i = 0; i < out.numel(); ++i)
-      data[i] = static_cast<float>((2 * stream.uniform(static_cast<uint64_t>(i)) - 1) * bound);
-    return out;
-  }
-
-  // PyTorch's default of Conv and Linear: Kaiming uniform with a = sqrt(5), i.e. +-1/sqrt(fan in).
-  void weight_and_bias(std::vector<int64_t> shape, bool bias) {
-    int64_t fan_in = 1;
-    for (size_t i = 1; i < shape.size(); ++i) fan_in *= shape[i];
-    const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
-    made["weight"] = uniform(shape, bound);
-    if (bias) made["bias"] = uniform({shape[0]}, bound);
-  }
-
-  void operator()(const op::Conv2d& c) {
-    weight_and_bias({c.out, c.in / c.groups, c.kernel[0], c.kernel[1]}, c.bias);
-  }
-  void operator()(const op::Linear& l) {
-    // A Linear without bias is the weight of a graph layer (GCN, GAT) or stands before BatchNorm:
-    // Glorot, as PyTorch Geometric does.
-    if (l.bias) return weight_and_bias({l.out, l.in}, true);
-    made["weight"] = uniform({l.out, l.in}, std::sqrt(6.0 / static_cast<double>(l.in + l.out)));
-  }
-  void operator()(const op::Bias& b) { made["bias"] = torch::zeros({b.features}); }
-  void operator()(const op::BatchNorm& b) {
-    made["weight"] = torch::ones({b.features});
-    made["bias"] = torch::zeros({b.features});
-    made["running_mean"] = torch::zeros({b.features});
-    made["running_var"] = torch::ones({b.features});
-  }
-  void operator()(const op::Attention& a) {
-    const double bound = std::sqrt(6.0 / static_cast<double>(a.heads + a.features));
-    made["att_src"] = uniform({1, a.heads, a.features}, bound);
-    made["att_dst"] = uniform({1, a.heads, a.features}, bound);
-  }
-  void operator()(const op::GinUpdate&) { made["eps"] = torch::zeros({1}); }
-  template <typename Other>
-  void operator()(const Other&) {}
-};
-
-bool is_buffer(const Node& node, const std::string& name) {
-  if (auto* gin = std::get_if<op::GinUpdate>(&node.operation)) return !gin->train_eps;
-  return name == "running_mean" || name == "running_var";
-}
-
-bool has_point(const Graph& graph, const Point& point) {
-  if (point.node < 0 || point.node > graph.output()) return false;
-  const Node& node = graph.nodes[static_cast<size_t>(point.node)];
-  const Operation& o = node.operation;
-  const bool product =
-      std::holds_alternative<op::Conv2d>(o) || std::holds_alternative<op::Linear>(o);
-  auto* propagate = std::get_if<op::Propagate>(&o);
-  const bool attention = std::holds_alternative<op::Attention>(o);
-  switch (point.kind) {
-    case PointKind::Weight:
-      return product;
-    case PointKind::Bias:
-      if (auto* conv = std::get_if<op::Conv2d>(&o)) return conv->bias;
-      if (auto* linear = std::get_if<op::Linear>(&o)) return linear->bias;
-      return std::holds_alternative<op::Bias>(o);
-    case PointKind::Input:
-      return point.port >= 0 && point.port < static_cast<int>(node.inputs.size());
-    case PointKind::Output:
-      return true;
-    case PointKind::EdgeNorm:
-      return propagate && propagate->reduce == op::Reduce::Gcn;
-    case PointKind::Message:
-      return propagate || attention;
-    case PointKind::AttentionVector:
-    case PointKind::AttentionLogit:
-      return attention;
-  }
-  return false;
+// A node's parameter as it starts. The streams are keyed by the node's position and the parameter's
+// among its own.
+Tensor initial(const OperationParameter& parameter, const RandomStream& random) {
+  if (parameter.bound == 0) return torch::full(parameter.shape, parameter.constant);
+  Tensor out = torch::empty(parameter.shape);
+  float* data = out.data_ptr<float>();
+  for (int64_t i = 0; i < out.numel(); ++i)
+    data[i] =
+        static_cast<float>((2 * random.uniform(static_cast<uint64_t>(i)) - 1) * parameter.bound);
+  return out;
 }
 
 }  // namespace
-
-const char* name_of(PointKind kind) {
-  switch (kind) {
-    case PointKind::Weight:
-      return "weight";
-    case PointKind::Bias:
-      return "bias";
-    case PointKind::Input:
-      return "input";
-    case PointKind::Output:
-      return "output";
-    case PointKind::EdgeNorm:
-      return "edge_norm";
-    case PointKind::Message:
-      return "message";
-    case PointKind::AttentionVector:
-      return "attention_vector";
-    case PointKind::AttentionLogit:
-      return "attention_logit";
-  }
-  return "output";
-}
 
 Network::Network(Graph graph, const RandomStream& init) : graph_(std::move(graph)) {
   const auto shapes = infer_shapes(graph_);
@@ -140,25 +45,24 @@ Network::Network(Graph graph, const RandomStream& init) : graph_(std::move(graph
   rows_.assign(count, Rows::Sample);
   const auto consumers = graph_.consumers();
   bool on_graph = false;
-  for (const Node& node : graph_.nodes)
-    on_graph |= std::holds_alternative<op::Propagate>(node.operation) ||
-                std::holds_alternative<op::Attention>(node.operation);
+  for (const Node& node : graph_.nodes) on_graph |= passes_messages(node.operation);
   for (size_t i = 0; i < count; ++i) {
     const Node& node = graph_.nodes[i];
-    Initialiser initialise{init.child(i)};
-    std::visit(initialise, node.operation);
-    for (auto& [name, tensor] : initialise.made) {
+    const auto parameters = parameters_of(node.operation);
+    // Registered by name: the order of parameters() is that of what optimizers have saved.
+    std::map<std::string, size_t> by_name;
+    for (size_t k = 0; k < parameters.size(); ++k) by_name.emplace(parameters[k].name, k);
+    for (const auto& [name, k] : by_name) {
+      const Tensor start = initial(parameters[k], init.child(i).child(k));
       const std::string key = module_key(node.scope + "." + name);
       own_[i][name] =
-          is_buffer(node, name) ? register_buffer(key, tensor) : register_parameter(key, tensor);
+          parameters[k].is_buffer ? register_buffer(key, start) : register_parameter(key, start);
     }
     if (!consumers[i].empty()) last_use_[i] = consumers[i].back();
     if (i == 0)
       rows_[i] = on_graph ? Rows::GraphNode : Rows::Sample;
-    else if (std::holds_alternative<op::ReadOut>(node.operation))
-      rows_[i] = Rows::Graph;
     else
-      rows_[i] = rows_[static_cast<size_t>(node.inputs[0])];
+      rows_[i] = output_rows(node.operation).value_or(rows_[static_cast<size_t>(node.inputs[0])]);
   }
 }
 
@@ -169,14 +73,10 @@ Tensor Network::parameter(int node, const std::string& name) const {
 }
 
 std::vector<std::pair<std::string, Tensor>> Network::state() const {
-  // The order that PyTorch's layers register in.
-  static const std::vector<std::string> order{"weight",  "bias",    "running_mean", "running_var",
-                                              "att_src", "att_dst", "eps"};
   std::vector<std::pair<std::string, Tensor>> out;
   for (size_t i = 0; i < own_.size(); ++i)
-    for (const std::string& name : order)
-      if (auto found = own_[i].find(name); found != own_[i].end())
-        out.emplace_back(graph_.nodes[i].scope + "." + name, found->second);
+    for (const OperationParameter& parameter : parameters_of(graph_.nodes[i].operation))
+      out.emplace_back(graph_.nodes[i].scope + "." + parameter.name, own_[i].at(parameter.name));
   return out;
 }
 

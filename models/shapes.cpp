@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "models/operations.h"
 
 namespace quantbench {
 namespace {
@@ -192,10 +193,14 @@ std::vector<int64_t> count_macs(const Graph& graph) {
   std::vector<int64_t> macs(graph.nodes.size(), 0);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Operation& operation = graph.nodes[i].operation;
-    if (auto* c = std::get_if<op::Conv2d>(&operation))
-      macs[i] = shapes[i][0] * shapes[i][1] * shapes[i][2] * (c->in / c->groups) * c->kernel[0] *
-                c->kernel[1];
-    if (auto* l = std::get_if<op::Linear>(&operation)) macs[i] = l->in * l->out;
+    if (!multiplies(operation)) continue;
+    // Every place of the output takes each weight once.
+    int64_t weights = 1, places = 1;
+    for (const OperationParameter& parameter : parameters_of(operation))
+      if (parameter.point == PointKind::Weight)
+        for (int64_t size : parameter.shape) weights *= size;
+    for (size_t axis = 1; axis < shapes[i].size(); ++axis) places *= shapes[i][axis];
+    macs[i] = weights * places;
   }
   return macs;
 }

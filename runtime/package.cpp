@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "models/operations.h"
 #include "models/safetensors.h"
 #include "runtime/package_check.h"
 #include "runtime/package_streams.h"

@@ -1,5 +1,5 @@
 // What a graph needs from a package: its parameters by name, and the points at which it can carry a
-// number format.
+// number format. Both are read off the table of operations.
 #pragma once
 
 #include <optional>
@@ -27,8 +27,5 @@ std::vector<ParameterSlot> parameter_slots(const Graph& graph);
 // when the graph has no such point.
 std::optional<std::vector<int64_t>> activation_shape(
     const Graph& graph, const Point& point, const std::vector<std::vector<int64_t>>& shapes);
-
-// The inverse of name_of(PointKind).
-std::optional<PointKind> point_kind(const std::string& name);
 
 }  // namespace quantbench

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "methods/common/histogram.h"
 #include "methods/common/parallel.h"
+#include "methods/common/range_tracker.h"
 
 namespace quantbench {
 namespace {
@@ -19,9 +20,8 @@ void require_seen(bool seen) {
 
 class ExtremesObserver : public Observer {
  public:
-  // Share of the old range that is kept; negative: the union of old and new.
-  ExtremesObserver(Granularity granularity, double momentum)
-      : granularity_(granularity), momentum_(momentum) {}
+  ExtremesObserver(Granularity granularity, RangeTracking tracking)
+      : granularity_(granularity), tracking_(tracking) {}
 
   void update(const Tensor& x) override {
     if (x.numel() == 0) return;
@@ -29,17 +29,10 @@ class ExtremesObserver : public Observer {
     require(torch::isfinite(real).all().item<bool>(),
             "Calibration met a value that is not finite: the network or its input is broken.");
     Range found = min_max(real, granularity_);
-    found.low = found.low.cpu();
-    found.high = found.high.cpu();
-    if (!range_.low.defined()) {
-      range_ = found;
-    } else if (momentum_ < 0) {
-      range_.low = torch::minimum(range_.low, found.low);
-      range_.high = torch::maximum(range_.high, found.high);
-    } else {
-      range_.low = range_.low * momentum_ + found.low * (1 - momentum_);
-      range_.high = range_.high * momentum_ + found.high * (1 - momentum_);
-    }
+    if (range_.low.defined())
+      track_range(tracking_, found.low, found.high, range_.low, range_.high);
+    else
+      range_ = {granularity_, found.low.cpu(), found.high.cpu()};
   }
 
   Range range() const override {
@@ -49,7 +42,7 @@ class ExtremesObserver : public Observer {
 
  private:
   Granularity granularity_;
-  double momentum_;
+  RangeTracking tracking_;
   Range range_;
 };
 
@@ -169,9 +162,12 @@ const std::vector<std::string>& observer_kinds() {
 }
 
 std::unique_ptr<Observer> make_observer(const ObserverConfig& config) {
-  if (config.kind == "minmax") return std::make_unique<ExtremesObserver>(config.granularity, -1);
+  using Rule = RangeTracking::Rule;
+  if (config.kind == "minmax")
+    return std::make_unique<ExtremesObserver>(config.granularity, RangeTracking{Rule::Widest});
   if (config.kind == "ema")
-    return std::make_unique<ExtremesObserver>(config.granularity, config.momentum);
+    return std::make_unique<ExtremesObserver>(config.granularity,
+                                              RangeTracking{Rule::MovingAverage, config.momentum});
   if (config.kind == "percentile")
     return std::make_unique<PercentileObserver>(config.granularity, config.percentile);
   if (config.kind == "mse")

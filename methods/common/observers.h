@@ -30,7 +30,7 @@ struct ObserverConfig {
   std::string kind = "minmax";
   Granularity granularity = Granularity::Tensor;
   double percentile = 99.99;
-  double momentum = 0.9;  // of "ema": share of the old range
+  double momentum = 0.1;  // of "ema": share of the new batch
   BitWidth bits{8};
   Scheme scheme = Scheme::Affine;
 };

@@ -1,6 +1,8 @@
 #include "methods/common/range_quantizers.h"
 
-#include <cmath>
+#include <algorithm>
+
+#include "methods/common/range_tracker.h"
 
 namespace quantbench {
 
@@ -58,12 +60,11 @@ Tensor RangeActivationQuantizer::forward(const Tensor& x, const TapContext& cont
   if (!is_training() || follow_ == Follow::Fixed) return fake_quantize(x, format, rule);
 
   ObservedQuantization seen = fake_quantize_observed(x, format, rule);
-  // A broken batch shows in the loss; the range is not to carry it on.
-  if (std::isfinite(seen.low) && std::isfinite(seen.high)) {
-    const torch::NoGradGuard no_grad;
-    low_.mul_(kMomentum).add_(std::min(seen.low, 0.0), 1 - kMomentum);
-    high_.mul_(kMomentum).add_(std::max(seen.high, 0.0), 1 - kMomentum);
-  }
+  // Without elements low is above high; what is clamped to zero would look like values.
+  if (seen.low <= seen.high)
+    track_range({RangeTracking::Rule::MovingAverage, kMomentum},
+                std::min(static_cast<float>(seen.low), 0.0f),
+                std::max(static_cast<float>(seen.high), 0.0f), low_, high_);
   return std::move(seen.value);
 }
 

@@ -36,7 +36,7 @@ class RangeWeightQuantizer : public Quantizer {
 class RangeActivationQuantizer : public Quantizer {
  public:
   enum class Follow { Fixed, MovingAverage };
-  static constexpr double kMomentum = 0.99;  // share of the old range kept by each training step
+  static constexpr double kMomentum = 0.01;  // share of the new batch in each training step
 
   // `absorbs_relu`: it sits at the output of a ReLU and does its work.
   RangeActivationQuantizer(const Range& range, BitWidth bits, bool absorbs_relu, Follow follow);

@@ -41,6 +41,7 @@ MethodCard degree_quant_card() {
       "Neural Networks, ICLR 2021";
   card.arxiv = "2008.05000";
   card.year = 2021;
+  card.version = 2;  // moving ranges round as everywhere: range_tracker.h
   card.quantizes = "weights, activations, messages, aggregates, attention, norms";
   card.options = {
       Option::choice("mode", "dq", {"dq", "qat", "nqat"},

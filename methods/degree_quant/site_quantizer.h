@@ -6,7 +6,7 @@
 
 #include "methods/degree_quant/masked_quantize.h"
 #include "methods/degree_quant/protection.h"
-#include "methods/degree_quant/range_tracker.h"
+#include "methods/degree_quant/row_range.h"
 #include "methods/quantizer.h"
 
 namespace quantbench {

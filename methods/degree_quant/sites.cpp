@@ -4,6 +4,8 @@
 #include <map>
 #include <string>
 
+#include "models/operations.h"
+
 namespace quantbench {
 namespace {
 
@@ -11,8 +13,6 @@ template <typename... Ops>
 bool is_one_of(const Operation& operation) {
   return (std::holds_alternative<Ops>(operation) || ...);
 }
-
-bool passes_messages(const Operation& o) { return is_one_of<op::Propagate, op::Attention>(o); }
 
 class Reader {
  public:
@@ -35,7 +35,7 @@ class Reader {
   std::vector<NodeSite> read() {
     for (int i = 0; i <= graph_.output(); ++i) {
       const Operation& o = operation(i);
-      if (is_one_of<op::Linear, op::Conv2d>(o)) add_product(i);
+      if (multiplies(o)) add_product(i);
       if (passes_messages(o)) {
         add(i, PointKind::EdgeNorm, false);
         add(i, PointKind::AttentionVector, false);

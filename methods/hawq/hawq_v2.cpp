@@ -162,8 +162,13 @@ void HawqV2::choose_activations(MethodContext& context, const std::vector<Batch>
                                 const std::vector<Site>& sites,
                                 const std::vector<TraceEstimate>& traces) {
   Network& network = context.network;
-  const auto ranges =
-      calibrate(network, context.calibration, sites, [](const Site&) { return ObserverConfig{}; });
+  // An observer that minimises the error has a range for each width.
+  std::map<int64_t, Calibration> ranges;
+  for (int64_t bits : widths())
+    ranges[bits] = options().text("observer") == "mse" || ranges.empty()
+                       ? calibrate(network, context.calibration, sites,
+                                   [&](const Site&) { return activation_observer(BitWidth(bits)); })
+                       : ranges.begin()->second;
   std::vector<BitOptions> groups;
   std::map<Point, size_t> index;
   std::vector<Point> points;
@@ -182,12 +187,13 @@ void HawqV2::choose_activations(MethodContext& context, const std::vector<Batch>
   for (const Batch& batch : batches)
     network.observe(batch, points, [&](const Point& point, const Tensor& a, const TapContext&) {
       const size_t i = index.at(point);
-      Range range = range_at(ranges, sites[i], Granularity::Tensor, "method hawq_v2");
-      range.low = range.low.to(a.device());
-      range.high = range.high.to(a.device());
       const double share =
           average_trace(traces[i], sites[i]) / evidence_["hessian_samples"].get<double>();
       for (BitOption& option : groups[i]) {
+        Range range =
+            range_at(ranges.at(option.bits), sites[i], Granularity::Tensor, "method hawq_v2");
+        range.low = range.low.to(a.device());
+        range.high = range.high.to(a.device());
         const Tensor rounded =
             quantbench::apply(uniform_format(range, BitWidth(option.bits), Scheme::Affine), a);
         option.perturbation += share * (rounded - a).square().sum(torch::kDouble).item<double>();

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "methods/common/bit_allocation.h"
+#include "methods/common/observer_options.h"
 #include "methods/common/range_quantizers.h"
 
 namespace quantbench {
@@ -32,6 +33,7 @@ std::vector<Option> mixed_precision_options() {
       Option::flag("per_channel", true, "a scale for each output channel of a weight"),
       Option::choice("weight_scheme", "affine", {"affine", "symmetric"}, "grid of weights"),
   };
+  for (Option& option : observer_options()) out.push_back(std::move(option));
   for (Option& option : site_bits_options()) out.push_back(std::move(option));
   return out;
 }
@@ -54,13 +56,8 @@ void MixedPrecision::plan(MethodContext& context) {
   choose(context);
   calibration_ = calibrate(context.network, context.calibration, quantized_sites(graph),
                            [&](const Site& site) {
-                             ObserverConfig config;
-                             config.bits = bits_of(site);
-                             if (site.is_weight()) {
-                               config.granularity = granularity_;
-                               config.scheme = scheme_;
-                             }
-                             return config;
+                             return site.is_weight() ? weight_observer(bits_of(site))
+                                                     : activation_observer(bits_of(site));
                            });
 }
 
@@ -108,8 +105,19 @@ std::vector<int64_t> MixedPrecision::widths() const {
 
 double MixedPrecision::perturbation(const Tensor& weight, int64_t bits) const {
   const torch::NoGradGuard no_grad;
-  const UniformFormat format =
-      uniform_format(min_max(weight, granularity_), BitWidth(bits), scheme_);
+  // Ranges that follow a weight in training are its min-max.
+  const bool fixed = options_.text("mode") == "ptq" && options_.text("observer") != "minmax";
+  Range range;
+  if (fixed) {
+    const auto observer = make_observer(weight_observer(BitWidth(bits)));
+    observer->update(weight);
+    range = observer->range();
+    range.low = range.low.to(weight.device());
+    range.high = range.high.to(weight.device());
+  } else {
+    range = min_max(weight, granularity_);
+  }
+  const UniformFormat format = uniform_format(range, BitWidth(bits), scheme_);
   return (quantbench::apply(format, weight) - weight).square().sum(torch::kDouble).item<double>();
 }
 
@@ -120,6 +128,14 @@ BitOptions MixedPrecision::weight_options(const Tensor& weight, double cost_per_
     out.push_back(
         {bits, cost_per_bit * static_cast<double>(bits), sensitivity * perturbation(weight, bits)});
   return out;
+}
+
+ObserverConfig MixedPrecision::weight_observer(BitWidth bits) const {
+  return observer_config(options_, bits, granularity_, scheme_);
+}
+
+ObserverConfig MixedPrecision::activation_observer(BitWidth bits) const {
+  return observer_config(options_, bits, Granularity::Tensor, Scheme::Affine);
 }
 
 BitWidth MixedPrecision::bits_of(const Site& site) const {

@@ -33,13 +33,18 @@ class MixedPrecision : public Method {
 
   // The widths that may be chosen from, ascending.
   std::vector<int64_t> widths() const;
-  // |Q_b(W) - W|^2 of a weight, its quantizer as in training.
+  // |Q_b(W) - W|^2 of a weight, its quantizer as it will be: over the observer's range
+  // post-training, over min-max where it is trained.
   double perturbation(const Tensor& weight, int64_t bits) const;
   // Every width of a weight with its cost (`cost_per_bit` * bits) and sensitivity * |Q_b(W) - W|^2.
   BitOptions weight_options(const Tensor& weight, double cost_per_bit, double sensitivity) const;
 
   // What attach() puts on a site.
   virtual std::shared_ptr<Quantizer> quantizer(const Graph& graph, const Site& site) const;
+
+  // What calibration finds the range of a weight or an activation of that width with.
+  ObserverConfig weight_observer(BitWidth bits) const;
+  ObserverConfig activation_observer(BitWidth bits) const;
 
   BitWidth bits_of(const Site& site) const;
   const OptionValues& options() const { return options_; }

@@ -1,5 +1,6 @@
 #include "methods/uniform/uniform.h"
 
+#include "methods/common/observer_options.h"
 #include "methods/common/range_quantizers.h"
 #include "methods/uniform/learned_quantizers.h"
 
@@ -21,21 +22,20 @@ MethodCard uniform_card() {
       "Integer-Arithmetic-Only Inference, CVPR 2018";
   card.arxiv = "1712.05877";
   card.year = 2018;
+  card.version = 2;  // the ranges of observer=ema round as everywhere: range_tracker.h
   card.quantizes = "weights, activations";
   card.options = {
       Option::choice("mode", "ptq", {"ptq", "qat"},
                      "post-training, or quantization-aware training"),
       Option::choice("rule", "ste", {"ste", "dorefa", "pact", "lsq"},
                      "how a qat network learns through the rounding"),
-      Option::choice("observer", "minmax", observer_kinds(),
-                     "how calibration chooses ranges (qat: of activations, to start from)"),
-      Option::real("percentile", 99.99, 50, 100, "share of values in percent, for that observer"),
       Option::integer("weight_bits", 8, 1, 16, "bits of weights"),
       Option::integer("activation_bits", 8, 1, 32, "bits of activations: 1..16, or 32 for float"),
       Option::flag("per_channel", true, "a scale for each output channel of a weight"),
       Option::choice("weight_scheme", "symmetric", {"symmetric", "affine"},
                      "grid of weights, where the rule leaves the choice (ptq, ste)"),
   };
+  for (Option& option : observer_options()) card.options.push_back(std::move(option));
   for (Option& option : site_bits_options()) card.options.push_back(std::move(option));
   return card;
 }
@@ -57,16 +57,6 @@ std::vector<Site> Uniform::activation_sites(const Graph& graph) const {
   return options_.integer("activation_bits") == 32 ? std::vector<Site>{} : operand_sites(graph);
 }
 
-ObserverConfig Uniform::observer(BitWidth bits, Granularity granularity, Scheme scheme) const {
-  ObserverConfig config;
-  config.kind = options_.text("observer");
-  config.percentile = options_.real("percentile");
-  config.granularity = granularity;
-  config.bits = bits;
-  config.scheme = scheme;
-  return config;
-}
-
 void Uniform::plan(MethodContext& context) {
   const Graph& graph = context.network.graph();
   bits_ = site_bits(graph, options_.integer("weight_bits"), options_.integer("activation_bits"),
@@ -74,8 +64,9 @@ void Uniform::plan(MethodContext& context) {
   std::vector<Site> sites = weight_sites(graph);
   for (Site& site : activation_sites(graph)) sites.push_back(std::move(site));
   calibration_ = calibrate(context.network, context.calibration, sites, [&](const Site& site) {
-    return site.is_weight() ? observer(bits_of(site), granularity_, weight_scheme_)
-                            : observer(bits_of(site), Granularity::Tensor, Scheme::Affine);
+    return observer_config(options_, bits_of(site),
+                           site.is_weight() ? granularity_ : Granularity::Tensor,
+                           site.is_weight() ? weight_scheme_ : Scheme::Affine);
   });
 }
 

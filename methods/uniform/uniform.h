@@ -28,7 +28,6 @@ class Uniform : public Method {
   }
 
  private:
-  ObserverConfig observer(BitWidth bits, Granularity granularity, Scheme scheme) const;
   // Sites that get a quantizer.
   std::vector<Site> activation_sites(const Graph& graph) const;
   BitWidth bits_of(const Site& site) const;

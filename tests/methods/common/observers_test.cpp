@@ -44,7 +44,7 @@ TEST(MinMaxObserver, CoversEveryBatch) {
 
 TEST(EmaObserver, FollowsTheBatchesWithItsMomentum) {
   ObserverConfig config = kind("ema");
-  config.momentum = 0.75;
+  config.momentum = 0.25;
   double high = 0;
   for (const Tensor& x : batches()) {
     const double batch_high = x.max().item<double>();

@@ -163,7 +163,7 @@ TEST_F(Ranges, MinMaxWidensOrMoves) {
   EXPECT_EQ(after(RangeRule::Absolute, torch::tensor({-1.0f, 2.0f})), std::make_pair(-1.0f, 2.0f));
   EXPECT_EQ(after(RangeRule::Absolute, torch::tensor({0.5f, 3.0f})), std::make_pair(-1.0f, 3.0f));
   EXPECT_EQ(after(RangeRule::Momentum, torch::tensor({1.0f, 1.0f})),
-            std::make_pair(-1.0f + 0.1f * 2.0f, 3.0f - 0.1f * 2.0f));
+            std::make_pair(std::fma(0.1f, 1.0f, 0.9f * -1.0f), std::fma(0.1f, 1.0f, 0.9f * 3.0f)));
 }
 
 // Check 8, and the empty unprotected set of check 7.

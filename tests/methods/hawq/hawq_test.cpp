@@ -93,6 +93,44 @@ TEST(MixedPrecision, KeepsItsBudgetAndItsExceptions) {
   }
 }
 
+// |Q(W) - W|^2 under what is attached to the weight, by site.
+std::map<std::string, double> distances(Network& network, const Batch& batch) {
+  std::map<std::string, double> out;
+  for (const Site& site : weight_sites(network.graph())) {
+    const Tensor weight = network.parameter(site.point.node, "weight").detach();
+    const Tensor rounded = network.tap(site.point)->forward(weight, {batch});
+    out[site.name] = (rounded - weight).square().sum(torch::kDouble).item<double>();
+  }
+  return out;
+}
+
+TEST(MixedPrecision, PostTrainingTakesTheRangesOfItsObserver) {
+  std::map<std::string, std::map<std::string, double>> by_observer;
+  for (const char* observer : {"minmax", "mse"}) {
+    Taught f;
+    // One width, so that only the ranges differ.
+    const auto method = make("hawq_v2", {{"mode", "ptq"},
+                                         {"observer", observer},
+                                         {"weight_bits", "3"},
+                                         {"least_bits", "3"},
+                                         {"most_bits", "3"}});
+    MethodContext context = f.context();
+    method->plan(context);
+    method->attach(f.network);
+    const auto found = distances(f.network, f.batches[0]);
+    by_observer[observer] = found;
+    for (const auto& layer : allocation_of(*method).at("evidence").at("weights").at("layers")) {
+      // What the choice was made by is what is attached.
+      const double omega = layer.at("omega").at("3").get<double>();
+      const double expected =
+          layer.at("average_trace").get<double>() * found.at(layer.at("site").get<std::string>());
+      EXPECT_NEAR(omega, expected, 1e-9 * expected) << observer;
+    }
+  }
+  for (const char* site : {"conv2.weight", "conv3.weight"})
+    EXPECT_LT(by_observer["mse"][site], by_observer["minmax"][site]);
+}
+
 TEST(MixedPrecision, ChoosesTheSameEveryTime) {
   for (const char* name : {"hawq", "hawq_v2"}) {
     std::set<std::string> answers;

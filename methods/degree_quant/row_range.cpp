@@ -1,11 +1,11 @@
-#include "methods/degree_quant/range_tracker.h"
+#include "methods/degree_quant/row_range.h"
 
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
+#include "methods/common/range_tracker.h"
 #include "methods/degree_quant/row_blocks.h"
 
 namespace quantbench {
@@ -97,7 +97,7 @@ void update_range(const RangeConfig& config, const Tensor& x, const Tensor& keep
   const Tensor mask = keep.defined() ? keep.to(torch::kCPU).contiguous() : keep;
   const RowBlocks blocks(rows, mask);
   const float seen_low = low.item<float>(), seen_high = high.item<float>();
-  const bool first = !(seen_low <= seen_high);
+  const bool first = !has_range(seen_low, seen_high);
   constexpr float infinity = std::numeric_limits<float>::infinity();
 
   float new_low = infinity, new_high = -infinity;
@@ -117,20 +117,9 @@ void update_range(const RangeConfig& config, const Tensor& x, const Tensor& keep
       if (!percentiles_beyond(blocks, config.percentile, new_low, new_high)) return;
       break;
   }
-  // A broken batch shows in the loss; the range is not to carry it on.
-  if (!std::isfinite(new_low) || !std::isfinite(new_high)) return;
-  const bool moving =
-      config.rule == RangeRule::Momentum || config.rule == RangeRule::PercentileMomentum;
-  if (moving && !first) {
-    const auto share = static_cast<float>(config.momentum);
-    new_low = seen_low + share * (new_low - seen_low);
-    new_high = seen_high + share * (new_high - seen_high);
-  } else if (config.rule == RangeRule::Absolute && !first) {
-    new_low = std::min(new_low, seen_low);
-    new_high = std::max(new_high, seen_high);
-  }
-  low.fill_(new_low);
-  high.fill_(new_high);
+  using Rule = RangeTracking::Rule;
+  const Rule rule = widens_only(config.rule) ? Rule::Widest : Rule::MovingAverage;
+  track_range({rule, config.momentum}, new_low, new_high, low, high);
 }
 
 }  // namespace quantbench
