@@ -143,6 +143,7 @@ std::vector<Phase> Alq::phases(Network& network, const TrainingBudget& budget) {
     phase.clip_grad_norm = budget.clip_grad_norm;
     rest.optimizer.lr = staged.lr;
     phase.groups = {rest};
+    phase.keep_optimizer = !out.empty();
     out.push_back(std::move(phase));
   }
   return out;

@@ -18,8 +18,10 @@ void update_moments(Moments moments, const float* __restrict gradient, int64_t n
   float* __restrict first = moments.first;
   float* __restrict second = moments.second;
   float* __restrict largest = moments.largest;
-  constexpr float kOld1 = Amsgrad::kBeta1, kNew1 = 1 - kOld1;
-  constexpr float kOld2 = Amsgrad::kBeta2, kNew2 = 1 - kOld2;
+  constexpr auto kOld1 = static_cast<float>(Amsgrad::kBeta1);
+  constexpr auto kNew1 = static_cast<float>(1 - Amsgrad::kBeta1);
+  constexpr auto kOld2 = static_cast<float>(Amsgrad::kBeta2);
+  constexpr auto kNew2 = static_cast<float>(1 - Amsgrad::kBeta2);
   for (int64_t i = 0; i < n; ++i) {
     const float g = gradient[i];
     const float v = kOld2 * second[i] + kNew2 * (g * g);
@@ -98,11 +100,11 @@ void make_positive(const Layer& layer, int64_t group) {
 
 }  // namespace
 
-Amsgrad::Amsgrad(double learning_rate, int64_t step)
-    : rate(static_cast<float>(
-          learning_rate / (1 - std::pow(static_cast<double>(kBeta1), static_cast<double>(step))))),
-      curvature(static_cast<float>(
-          1 / std::sqrt(1 - std::pow(static_cast<double>(kBeta2), static_cast<double>(step))))) {}
+Amsgrad::Amsgrad(double learning_rate, int64_t step) {
+  const auto t = static_cast<double>(step);
+  rate = static_cast<float>(learning_rate / (1 - std::pow(kBeta1, t)));
+  curvature = static_cast<float>(1 / std::sqrt(1 - std::pow(kBeta2, t)));
+}
 
 Sketch sketch(const float* weight, int64_t n, int most, uint8_t* patterns) {
   Sketch out;

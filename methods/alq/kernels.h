@@ -9,7 +9,8 @@ namespace quantbench::alq::kernels {
 // One step of AMSGrad as a quadratic model (ALQ, arXiv 1912.08883, eq. 7-8):
 //   gradient  g~ = rate * m,  curvature  h~ = (sqrt(largest v) + epsilon) * curvature.
 struct Amsgrad {
-  static constexpr float kBeta1 = 0.9f, kBeta2 = 0.999f, kEpsilon = 1e-8f;
+  static constexpr double kBeta1 = 0.9, kBeta2 = 0.999;
+  static constexpr float kEpsilon = 1e-8f;
   float rate = 0;       // learning rate / (1 - beta1^t)
   float curvature = 1;  // 1 / sqrt(1 - beta2^t)
 
