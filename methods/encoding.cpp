@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <numeric>
-
 #include "base/error.h"
 
 namespace quantbench {
@@ -41,7 +39,8 @@ Tensor decode_multi_bit(const MultiBitEncoding& encoding) {
   const int64_t length = signs.size(1);
   const uint8_t* count = counts.data_ptr<uint8_t>();
   std::vector<int64_t> first(groups + 1, 0);
-  std::partial_sum(count, count + groups, first.begin() + 1, std::plus<int64_t>());
+  // Not partial_sum, which adds in the type of the counts: a byte.
+  for (int64_t g = 0; g < groups; ++g) first[g + 1] = first[g] + count[g];
 
   Tensor out = torch::zeros({groups, length}, torch::kFloat32);
   at::parallel_for(0, groups, 64, [&](int64_t begin, int64_t end) {

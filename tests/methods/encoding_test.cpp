@@ -218,6 +218,17 @@ TEST(MultiBitEncoding, SubChannelGroupsAreSlicesOfARow) {
   EXPECT_TRUE(torch::equal(w.select(1, 2), torch::arange(4).to(torch::kFloat32)));
 }
 
+TEST(MultiBitEncoding, FindsTheBasesOfEveryGroupWhereThereAreMoreThanAByteCounts) {
+  MultiBitEncoding e;
+  e.grouping = Grouping::Channel;
+  e.shape = {300, 1};
+  e.counts = torch::ones({300}, torch::kUInt8);
+  e.coefficients = torch::arange(300, torch::kFloat32);
+  e.signs = torch::ones({300, 1}, torch::kBool);
+
+  EXPECT_TRUE(torch::equal(decode(e).flatten(), e.coefficients));
+}
+
 TEST(MultiBitEncoding, SumsItsBasesInOrderAndMayHaveNone) {
   MultiBitEncoding e;
   e.shape = {2, 2};
