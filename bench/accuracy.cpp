@@ -1,9 +1,9 @@
 #include "bench/accuracy.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "bench/interrupt.h"
+#include "datasets/loader.h"
 
 namespace quantbench {
 
@@ -15,12 +15,16 @@ Accuracy measure_accuracy(const Dataset& dataset, const EvaluationConfig& config
   int64_t total = dataset.size(config.split);
   if (config.samples > 0) total = std::min(total, config.samples);
   double loss = 0;
+  LoaderConfig ahead;
+  ahead.split = config.split;
+  ahead.batch_size = config.batch;
+  ahead.samples = total;
+  ahead.threads = config.loader_threads;
+  Loader loader(dataset, ahead);
+  loader.start(0);
   for (int64_t first = 0; first < total; first += config.batch) {
     if (interrupt_requested()) throw Interrupted("Stopped while measuring accuracy.");
-    BatchRequest request;
-    request.positions.resize(static_cast<size_t>(std::min(config.batch, total - first)));
-    std::iota(request.positions.begin(), request.positions.end(), first);
-    const Batch batch = dataset.batch(config.split, request).to(config.device);
+    const Batch batch = loader.next().value().to(config.device);
     const Tensor logits = batch.scored(classifier(batch)).to(torch::kCPU);
     const Tensor target = batch.target.to(torch::kCPU);
     out.nan = out.nan || logits.isnan().any().item<bool>();
@@ -34,11 +38,13 @@ Accuracy measure_accuracy(const Dataset& dataset, const EvaluationConfig& config
     const Tensor ids = batch.sample_ids.defined()
                            ? batch.sample_ids
                            : torch::arange(first, first + target.size(0), torch::kLong);
-    for (int64_t i = 0; i < target.size(0); ++i) {
-      out.predictions.sample.push_back(static_cast<int32_t>(ids[i].item<int64_t>()));
-      out.predictions.predicted.push_back(static_cast<int32_t>(predicted[i].item<int64_t>()));
-      out.predictions.target.push_back(static_cast<int32_t>(target[i].item<int64_t>()));
-    }
+    const auto append = [](std::vector<int32_t>& to, const Tensor& from) {
+      const Tensor flat = from.to(torch::kCPU, torch::kInt).contiguous();
+      to.insert(to.end(), flat.data_ptr<int32_t>(), flat.data_ptr<int32_t>() + flat.numel());
+    };
+    append(out.predictions.sample, ids);
+    append(out.predictions.predicted, predicted);
+    append(out.predictions.target, target);
     if (watch) watch(std::min(first + config.batch, total), total);
   }
   if (out.samples) out.loss = loss / static_cast<double>(out.samples);

@@ -29,6 +29,7 @@ struct EvaluationConfig {
   int64_t samples = 0;  // the first ones; 0: all
   std::string kind;     // of the predictions
   torch::Device device = torch::kCPU;
+  int loader_threads = 1;  // that make batches ahead
 };
 
 using Classifier = std::function<Tensor(const Batch&)>;  // logits of every row

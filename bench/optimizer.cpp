@@ -1,6 +1,6 @@
 #include "bench/optimizer.h"
 
-#include <torch/nn/utils/clip_grad.h>
+#include <set>
 
 #include "base/error.h"
 
@@ -21,9 +21,13 @@ State* state_of(torch::optim::Optimizer* optimizer, const Tensor& parameter) {
 
 }  // namespace
 
-PhaseOptimizer::PhaseOptimizer(const Phase& phase) : phase_(phase) {
+PhaseOptimizer::PhaseOptimizer(const Phase& phase, const std::vector<Tensor>& network)
+    : phase_(phase) {
   std::vector<OptimizerParamGroup> sgd, adam;
+  std::set<std::string> names;
   for (const ParameterGroup& group : phase_.groups) {
+    require(names.insert(group.name).second, "Phase {} has two parameter groups called '{}'.",
+            phase_.name, group.name);
     const OptimizerConfig& o = group.optimizer;
     if (o.kind == OptimizerConfig::Kind::Sgd) {
       sgd.emplace_back(group.parameters,
@@ -42,34 +46,72 @@ PhaseOptimizer::PhaseOptimizer(const Phase& phase) : phase_(phase) {
   }
   if (!sgd.empty()) sgd_ = std::make_unique<torch::optim::SGD>(std::move(sgd), SGDOptions(0.1));
   if (!adam.empty()) adam_ = std::make_unique<torch::optim::Adam>(std::move(adam), AdamOptions());
-}
 
-void PhaseOptimizer::zero_grad() {
+  std::set<const void*> needed;
+  const auto need = [&](const Tensor& x) {
+    if (needed.insert(x.unsafeGetTensorImpl()).second) cleared_.push_back(x);
+  };
   for (const ParameterGroup& group : phase_.groups)
-    for (const Tensor& parameter : group.parameters) parameter.mutable_grad().reset();
+    for (const Tensor& parameter : group.parameters) need(parameter);
+  for (const Tensor& tensor : phase_.watched) need(tensor);
+  for (const Tensor& parameter : network) {
+    if (needed.count(parameter.unsafeGetTensorImpl()) > 0) continue;
+    cleared_.push_back(parameter);
+    if (!parameter.requires_grad()) continue;
+    silenced_.push_back(parameter);
+    parameter.set_requires_grad(false);
+  }
 }
 
-void PhaseOptimizer::step(double factor) {
-  if (phase_.clip_grad_norm > 0) {
-    std::vector<Tensor> all;
-    for (const ParameterGroup& group : phase_.groups)
-      all.insert(all.end(), group.parameters.begin(), group.parameters.end());
-    torch::nn::utils::clip_grad_norm_(all, phase_.clip_grad_norm);
-  }
+PhaseOptimizer::~PhaseOptimizer() {
+  clear_gradients();
+  for (const Tensor& parameter : silenced_) parameter.set_requires_grad(true);
+}
+
+void PhaseOptimizer::clear_gradients() {
+  for (const Tensor& tensor : cleared_) tensor.mutable_grad().reset();
+}
+
+double PhaseOptimizer::rate(const ParameterGroup& group, double epoch) const {
+  return group.optimizer.lr * (group.schedule ? *group.schedule : phase_.schedule).factor(epoch);
+}
+
+double PhaseOptimizer::learning_rate(double epoch) const {
+  return phase_.groups.empty() ? 0 : rate(phase_.groups[0], epoch);
+}
+
+// Without the library's own, which waits for the norm's value in every step.
+void PhaseOptimizer::clip_gradients() {
+  const torch::NoGradGuard no_grad;
+  std::vector<Tensor> gradients, norms;
+  for (const ParameterGroup& group : phase_.groups)
+    for (const Tensor& parameter : group.parameters)
+      if (const Tensor& gradient = parameter.grad(); gradient.defined()) {
+        gradients.push_back(gradient);
+        norms.push_back(gradient.norm());
+      }
+  if (norms.empty()) return;
+  const Tensor factor =
+      (phase_.clip_grad_norm / (torch::stack(norms).norm() + 1e-6)).clamp_max(1.0);
+  for (Tensor& gradient : gradients) gradient.mul_(factor);
+}
+
+void PhaseOptimizer::step(double epoch) {
+  if (phase_.clip_grad_norm > 0) clip_gradients();
   size_t sgd = 0, adam = 0;
   for (const ParameterGroup& group : phase_.groups) {
-    const double rate = group.optimizer.lr * factor;
+    const double now = rate(group, epoch);
     if (group.optimizer.kind == OptimizerConfig::Kind::Sgd)
-      static_cast<SGDOptions&>(sgd_->param_groups()[sgd++].options()).lr(rate);
+      static_cast<SGDOptions&>(sgd_->param_groups()[sgd++].options()).lr(now);
     else
-      static_cast<AdamOptions&>(adam_->param_groups()[adam++].options()).lr(rate);
+      static_cast<AdamOptions&>(adam_->param_groups()[adam++].options()).lr(now);
   }
   if (sgd_) sgd_->step();
   if (adam_) adam_->step();
 }
 
-std::map<std::string, Tensor> PhaseOptimizer::state() const {
-  std::map<std::string, Tensor> out;
+NamedTensors PhaseOptimizer::state() const {
+  NamedTensors out;
   for (const ParameterGroup& group : phase_.groups)
     for (size_t i = 0; i < group.parameters.size(); ++i) {
       const std::string key = group.name + "." + std::to_string(i) + ".";
@@ -87,7 +129,7 @@ std::map<std::string, Tensor> PhaseOptimizer::state() const {
   return out;
 }
 
-void PhaseOptimizer::load(const std::map<std::string, Tensor>& state) {
+void PhaseOptimizer::load(const NamedTensors& state) {
   size_t used = 0;
   for (const ParameterGroup& group : phase_.groups)
     for (size_t i = 0; i < group.parameters.size(); ++i) {

@@ -55,6 +55,10 @@ Packaged make_package(Network& network, const Method& method) {
   for (const auto& [name, tensor] : network.state())
     out.package.parameters[name] = tensor.detach().to(torch::kCPU).contiguous();
 
+  const auto add = [&](const PaperSize& size) {
+    out.paper_size.bits += size.bits;
+    out.paper_size.parameters += size.parameters;
+  };
   std::map<Point, double> bits_of, elements_of;
   int64_t weight_elements = 0;
   for (const Site& site : weight_sites(graph)) {
@@ -65,6 +69,7 @@ Packaged make_package(Network& network, const Method& method) {
     check_weight(network, site, encoding, bits, levels, out.doubts);
     bits_of[site.point] = bits;
     out.weight_code_bits += code;
+    add(method.paper_size(site, encoding));
     weight_elements += site.elements;
     out.sites.push_back({site.name, name_of(site.point.kind), bits, site.elements, site.macs,
                          levels, kind_of(encoding)});
@@ -73,9 +78,9 @@ Packaged make_package(Network& network, const Method& method) {
                                  ".weight");
     out.package.weights.emplace(site.point, std::move(encoding));
   }
-  // Biases are no part of the papers' size; those with a format are shipped in it.
   for (const Site& site : bias_sites(graph)) {
     Encoding encoding = method.encode(network, site);
+    add(method.paper_size(site, encoding));
     if (std::holds_alternative<FloatEncoding>(encoding)) continue;
     const double bits =
         static_cast<double>(code_bits(encoding)) / static_cast<double>(site.elements);

@@ -10,7 +10,8 @@ namespace quantbench {
 struct Packaged {
   Package package;
   std::vector<SiteRow> sites;
-  int64_t weight_code_bits = 0;  // the papers' size: code bits of the weights, FP32 ones at 32
+  int64_t weight_code_bits = 0;  // FP32 ones at 32
+  PaperSize paper_size;          // the sum of the method's own
   double weight_bits_average = 32;
   double activation_bits_average = 32;  // over the operands of all products, by elements
   int64_t macs = 0, bops = 0;       // of one sample; BOPs = MACs x weight bits x activation bits

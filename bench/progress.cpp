@@ -26,9 +26,14 @@ void ProgressDisplay::begin(std::string title, int64_t total, int64_t done) {
   drawn_ = {};
 }
 
+bool ProgressDisplay::is_due() const {
+  return !quiet_ && terminal_ && total_ > 0 &&
+         Clock::now() - drawn_ >= std::chrono::milliseconds(100);
+}
+
 void ProgressDisplay::update(int64_t done, const std::string& note) {
+  if (!is_due()) return;
   const auto now = Clock::now();
-  if (quiet_ || !terminal_ || total_ <= 0 || now - drawn_ < std::chrono::milliseconds(100)) return;
   drawn_ = now;
   const double spent = std::chrono::duration<double>(now - start_).count();
   const auto gained = static_cast<double>(std::max<int64_t>(done - first_, 1));

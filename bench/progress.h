@@ -16,7 +16,9 @@ class ProgressDisplay {
   void line(const std::string& text);
   // Work of `total` units under `title` begins, `done` of them behind us.
   void begin(std::string title, int64_t total, int64_t done = 0);
-  // Redraws the bar at most ten times a second; prints nothing when there is no terminal.
+  // Whether update() would redraw the bar: on a terminal, at most ten times a second.
+  bool is_due() const;
+  // Redraws the bar when that is due.
   void update(int64_t done, const std::string& note = "");
   void end();
 

@@ -57,6 +57,9 @@ std::vector<Option> make_options() {
   out.push_back(Option::integer("calibration.samples", 512, 1, 1000000,
                                 "training samples, without augmentation, that the method may see"));
   out.push_back(Option::integer("evaluation.batch", 250, 1, 65536, "batch size of evaluation"));
+  out.push_back(Option::integer("loader.threads", -1, -1, 64,
+                                "threads that make batches ahead, 0: none; no part of a run's "
+                                "identity (-1: a quarter of the CPUs, 1 to 8)"));
   out.push_back(Option::integer("evaluation.samples", 0, 0, 100000000,
                                 "test samples (the first ones); 0: all"));
   out.push_back(Option::flag("latency", true, "time the networks when the run is done"));
@@ -147,6 +150,7 @@ const std::vector<Option>& recipe_options() {
 std::string Recipe::canonical() const {
   std::map<std::string, std::string> all = values.canonical();
   all.erase("name");
+  all.erase("loader.threads");
   for (const auto& [section, options] :
        {std::pair{method, &method_options}, std::pair{model, &model_options},
         std::pair{dataset, &dataset_options}})

@@ -30,8 +30,8 @@ struct Recipe {
   uint64_t seed = 0;
   OptionValues method_options, model_options, dataset_options;
 
-  // Every key with its effective value, sorted, a line each: what identity is computed from. The
-  // name is left out: it is for people.
+  // Every key with its effective value, sorted, a line each: what identity is computed from. Left
+  // out are the name, which is for people, and the loader's threads, which change no number.
   std::string canonical() const;
 };
 

@@ -119,10 +119,7 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
     out.result.total_seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     double train_seconds = 0;
-    for (const EpochRow& row : store_.epochs(run.id)) {
-      train_seconds += row.seconds;
-      out.result.validation_top1 = row.validation_top1;
-    }
+    for (const EpochRow& row : store_.epochs(run.id)) train_seconds += row.seconds;
     out.result.train_seconds = train_seconds;
     const RunStatus status = out.doubts.empty() ? RunStatus::Ok : RunStatus::Mistrusted;
     store_.finish(run.id, status, fmt::format("{}", fmt::join(out.doubts, " ")), out.result,

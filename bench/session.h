@@ -51,20 +51,27 @@ class Session {
 
  private:
   void load_pretrained();
+  // Makes freeze() see the network as training left it.
+  void freeze();
   void train_fp32(const std::optional<Checkpoint>& from);
   void train_method(const std::optional<Checkpoint>& from);
   void finish(SessionResult& out);
   // Each kept state in turn becomes the network: frozen, packaged, measured.
   void measure_kept(SessionResult& out);
-  struct FrontRow measure_kept(const std::string& name, const std::map<std::string, Tensor>& state);
+  struct FrontRow measure_kept(const std::string& name, const SavedState& state);
   Shipped ship(const std::filesystem::path& path);
   void save(Checkpoint& checkpoint);
-  struct TrainerConfig trainer_config(const std::string& stage) const;
+  // LibTorch's own generator, at a moment of its own.
+  void seed_library(const std::string& moment) const;
+  struct TrainerConfig trainer_config(const std::string& stage);
+  // Runs a stage and notes what is known of it.
+  void train(const std::string& stage, Method& method, const std::optional<Checkpoint>& from);
   struct Accuracy measure(const std::string& title, const std::string& kind,
                           const std::function<Tensor(const Batch&)>& classifier,
                           torch::Device device, Split split = Split::Test);
   std::vector<LatencyRow> latencies();
   MethodContext method_context();
+  int loader_threads() const;
 
   const Recipe& recipe_;
   const Dataset& dataset_;
@@ -74,8 +81,8 @@ class Session {
   std::unique_ptr<Network> network_;
   std::unique_ptr<Method> method_;
   std::vector<Batch> calibration_;
-  std::map<std::string, std::map<std::string, Tensor>> kept_;  // states, as the trainer left them
-  nlohmann::json facts_ = nlohmann::json::object();  // measured before the method: in checkpoints
+  std::map<std::string, SavedState> kept_;           // as the trainer left them
+  nlohmann::json facts_ = nlohmann::json::object();  // measured on the way: in checkpoints
 };
 
 }  // namespace quantbench

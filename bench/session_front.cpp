@@ -11,16 +11,12 @@ namespace quantbench {
 
 namespace fs = std::filesystem;
 
-FrontRow Session::measure_kept(const std::string& name,
-                               const std::map<std::string, Tensor>& state) {
+FrontRow Session::measure_kept(const std::string& name, const SavedState& state) {
   FrontRow row;
   row.name = name;
   network_->to(device_);
-  restore(*network_, state);
-  network_->eval();
-  MethodContext context = method_context();
-  method_->freeze(context);
-  network_->eval();
+  restore(*network_, *method_, state);
+  freeze();
   row.figures = method_->figures();
   network_->compute().exact_products = network_->has_taps();
   const Classifier simulate = [&](const Batch& b) { return network_->forward(b); };

@@ -31,7 +31,8 @@ class Trained : public StepSubject {
     TrainingBudget budget;
     budget.epochs = 1;
     budget.optimizer = task.optimizer;
-    optimizer_ = std::make_unique<PhaseOptimizer>(method_->phases(network_, budget).at(0));
+    optimizer_ = std::make_unique<PhaseOptimizer>(method_->phases(network_, budget).at(0),
+                                                  network_.parameters());
     steps(task.warm_up);
   }
 
@@ -39,17 +40,14 @@ class Trained : public StepSubject {
     std::vector<double> out;
     for (int i = 0; i < count; ++i) {
       const auto start = std::chrono::steady_clock::now();
-      const Progress progress{0, 0, 1, step_++, step_ + 1};
-      optimizer_->zero_grad();
-      method_->before_step(network_, progress);
-      Tensor loss =
-          torch::cross_entropy_loss(batch_.scored(network_.forward(batch_)), batch_.target);
-      if (Tensor extra = method_->loss_term(network_, progress); extra.defined())
-        loss = loss + extra;
-      loss.backward();
-      method_->after_backward(network_, progress);
-      optimizer_->step(1);
-      method_->after_step(network_, progress);
+      Progress progress;
+      progress.epochs = 1;
+      progress.step = progress.global_step = step_++;
+      progress.steps = step_;
+      tally_.add(training_step(network_, *method_, *optimizer_, batch_, progress,
+                               static_cast<uint64_t>(step_)));
+      // A step's share of what the trainer does with a bunch of them.
+      tally_.settle();
       out.push_back(
           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
@@ -61,6 +59,7 @@ class Trained : public StepSubject {
   Batch batch_;
   std::unique_ptr<Method> method_;
   std::unique_ptr<PhaseOptimizer> optimizer_;
+  EpochTally tally_;
   int64_t step_ = 0;
 };
 

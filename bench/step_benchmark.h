@@ -1,6 +1,6 @@
-// Training steps of several networks and methods in one process, for ratios: what the benchmark
-// programs of training share. The order of repetitions is random, so that a slow minute of the
-// machine hits every subject.
+// The trainer's own step (bench/step.h) of several networks and methods in one process, for ratios:
+// what the benchmark programs of training share. The order of repetitions is random, so that a slow
+// minute of the machine hits every subject.
 #pragma once
 
 #include <functional>
@@ -9,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/optimizer.h"
-#include "methods/method.h"
+#include "bench/step.h"
 
 namespace quantbench {
 

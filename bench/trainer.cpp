@@ -1,11 +1,10 @@
 #include "bench/trainer.h"
 
-#include <cmath>
+#include <set>
 
 #include "base/error.h"
 #include "bench/accuracy.h"
 #include "bench/interrupt.h"
-#include "bench/optimizer.h"
 #include "datasets/loader.h"
 
 namespace quantbench {
@@ -17,6 +16,20 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+nlohmann::json outline(const std::vector<Phase>& phases) {
+  nlohmann::json out = nlohmann::json::array();
+  for (const Phase& phase : phases) out.push_back({phase.name, phase.epochs});
+  return out;
+}
+
+// Kept states become files of their name.
+bool is_file_name(const std::string& name) {
+  return !name.empty() && name[0] != '.' &&
+         name.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+             std::string::npos;
+}
+
 }  // namespace
 
 Trainer::Trainer(Network& network, Method& method, const Dataset& dataset, TrainerConfig config,
@@ -25,12 +38,7 @@ Trainer::Trainer(Network& network, Method& method, const Dataset& dataset, Train
       method_(method),
       dataset_(dataset),
       config_(std::move(config)),
-      sinks_(std::move(sinks)),
-      saved_at_(Clock::now()) {
-  require(config_.select == Select::Last || dataset_.size(Split::Validation) > 0,
-          "The best epoch is chosen on the validation split, but this dataset has none: set its "
-          "option 'validation' or {}.select = last.",
-          config_.stage);
+      sinks_(std::move(sinks)) {
   LoaderConfig loader;
   loader.batch_size = config_.batch;
   loader.shuffle = true;
@@ -43,189 +51,266 @@ Trainer::Trainer(Network& network, Method& method, const Dataset& dataset, Train
 
 Trainer::~Trainer() = default;
 
-int64_t Trainer::epochs_before(int phase) const {
-  int64_t sum = 0;
-  for (int i = 0; i < phase; ++i) sum += config_.phases[static_cast<size_t>(i)].epochs;
-  return sum;
+uint64_t Trainer::library_seed(const std::string& moment, int64_t index) const {
+  return RandomStream(config_.seed, moment + " " + config_.stage)
+      .child(static_cast<uint64_t>(index))
+      .seed();
 }
 
 void Trainer::run(const std::optional<Checkpoint>& checkpoint) {
-  int first = 0;
-  if (checkpoint && checkpoint->position.stage == config_.stage) {
-    first = checkpoint->position.phase;
-    average_ = checkpoint->average;
-    best_ = checkpoint->best;
-    kept_ = checkpoint->kept;
-    best_score_ = checkpoint->counters.value("best_score", 0.0);
+  saved_at_ = counted_from_ = Clock::now();
+  Position at{config_.stage, 0, 0, 0, false};
+  const bool inside = checkpoint && checkpoint->position.stage == config_.stage;
+  if (inside) {
+    at = checkpoint->position;
+    take_up(*checkpoint);
   }
-  for (int phase = first; phase < static_cast<int>(config_.phases.size()); ++phase)
-    run_phase(phase, phase == first ? checkpoint : std::nullopt);
+  plan_phases();
+  require(phases_.empty() || config_.select == Select::Last || dataset_.size(Split::Validation) > 0,
+          "The best epoch is chosen on the validation split, but this dataset has none: set its "
+          "option 'validation' or {}.select = last.",
+          config_.stage);
+  if (inside)
+    require(checkpoint->counters.value("phases", nlohmann::json()) == outline(phases_),
+            "The method's phases are others than those that the checkpoint was written in.");
+  else
+    save(at);
+  while (at.phase < static_cast<int>(phases_.size())) at = run_phase(std::move(at));
   if (!average_.empty()) restore(network_, average_);
-  if (!best_.empty()) restore(network_, best_);
+  if (best_) restore(network_, method_, *best_);
 }
 
-void Trainer::run_phase(int index, const std::optional<Checkpoint>& checkpoint) {
-  const Phase& phase = config_.phases[static_cast<size_t>(index)];
-  if (config_.context) {
-    MethodContext context = config_.context();
-    method_.begin_phase(context, index);
-  }
-  if (!optimizer_ || !phase.keep_optimizer) optimizer_ = std::make_unique<PhaseOptimizer>(phase);
-  int64_t epoch = 0, step = 0;
-  tally_ = {};
-  if (checkpoint && checkpoint->position.stage == config_.stage) {
-    epoch = checkpoint->position.epoch;
-    step = checkpoint->position.step;
-    optimizer_->load(checkpoint->optimizer);
-    const auto& counters = checkpoint->counters;
-    tally_ = {counters.value("loss", 0.0), counters.value("seconds", 0.0),
-              counters.value("correct", int64_t{0}), counters.value("samples", int64_t{0}),
-              counters.value("steps", int64_t{0})};
-  }
-  for (; epoch < phase.epochs; ++epoch, step = 0) {
-    run_epoch(index, epoch, step);
-    if (finish_epoch(index, epoch)) break;
-  }
-  save({config_.stage, index + 1, 0, 0});
+void Trainer::take_up(const Checkpoint& checkpoint) {
+  const nlohmann::json& counters = checkpoint.counters;
+  carried_ = checkpoint.optimizer;
+  for (const auto& [name, tensor] : checkpoint.average) average_[name] = tensor.to(config_.device);
+  best_ = checkpoint.best;
+  kept_ = checkpoint.kept;
+  tally_ = EpochTally(counters.value("epoch", nlohmann::json::object()));
+  epochs_done_ = counters.value("epochs_done", int64_t{0});
+  best_score_ = counters.value("best_score", 0.0);
+  if (counters.contains("validation_top1")) validation_top1_ = counters["validation_top1"];
+  time_ = {counters.value("total_seconds", 0.0), counters.value("step_seconds", 0.0)};
 }
 
-void Trainer::run_epoch(int index, int64_t epoch, int64_t first_step) {
-  const Phase& phase = config_.phases[static_cast<size_t>(index)];
+void Trainer::plan_phases() {
+  std::vector<Phase> phases = method_.phases(network_, config_.budget);
+  std::set<std::string> names;
+  for (const Phase& phase : phases)
+    require(names.insert(phase.name).second, "The method has two phases called '{}'.", phase.name);
+  if (!phases_.empty())
+    require(outline(phases) == outline(phases_),
+            "The method changed the names or epochs of its phases from {} to {} on its way.",
+            outline(phases_).dump(), outline(phases).dump());
+  phases_ = std::move(phases);
+}
+
+void Trainer::begin_phase(int phase) {
+  network_.eval();
+  torch::manual_seed(library_seed("begin", phase));
+  MethodContext context = config_.context();
+  method_.begin_phase(context, phase);
+  plan_phases();
+  // What has another shape now starts its average there.
+  if (!average_.empty()) update_average(average_, network_, 1);
+}
+
+Position Trainer::run_phase(Position at) {
+  const bool begins = !at.begun;
+  if (begins) begin_phase(at.phase);
+  at.begun = true;
+  const Phase& phase = phases_[static_cast<size_t>(at.phase)];
+  optimizer_ = std::make_unique<PhaseOptimizer>(phase, network_.parameters());
+  if (!begins || phase.keep_optimizer) optimizer_->load(carried_);
+  if (begins) save(at);
+  EpochVerdict verdict;
+  while (at.epoch < phase.epochs && !verdict.end_phase) {
+    run_epoch(at);
+    verdict = finish_epoch(at);
+    ++epochs_done_;
+    ++at.epoch;
+    at.step = 0;
+  }
+  carried_ = optimizer_->state();
+  optimizer_.reset();
+  at = {config_.stage, phase_after(at.phase, verdict), 0, 0, false};
+  save(at);
+  return at;
+}
+
+int Trainer::phase_after(int phase, const EpochVerdict& verdict) const {
+  if (verdict.next_phase.empty()) return phase + 1;
+  for (int later = phase + 1; later < static_cast<int>(phases_.size()); ++later)
+    if (phases_[static_cast<size_t>(later)].name == verdict.next_phase) return later;
+  fail("The method goes from phase '{}' to '{}', which is none of its later phases.",
+       phases_[static_cast<size_t>(phase)].name, verdict.next_phase);
+}
+
+Progress Trainer::progress(const Position& at) const {
+  Progress out;
+  out.phase = at.phase;
+  out.epoch = at.epoch;
+  out.epochs = phases_[static_cast<size_t>(at.phase)].epochs;
+  out.step = at.step;
+  out.steps = steps_per_epoch_;
+  out.global_epoch = epochs_done_;
+  out.global_step = epochs_done_ * steps_per_epoch_ + at.step;
+  out.learning_rate = optimizer_->learning_rate(epochs_into_phase(out));
+  out.random = RandomStream(config_.seed, "hooks " + config_.stage)
+                   .child(static_cast<uint64_t>(out.global_step));
+  return out;
+}
+
+void Trainer::run_epoch(Position& at) {
+  const Phase& phase = phases_[static_cast<size_t>(at.phase)];
   network_.train(phase.train_mode);
   network_.compute().bf16 = config_.bf16;
-  const int64_t steps = steps_per_epoch_;
-  const int64_t global_epoch = epochs_before(index) + epoch;
-  loader_->start(global_epoch, first_step);
-  sinks_.display.begin(fmt::format("{} epoch {}/{}", phase.name, epoch + 1, phase.epochs), steps,
-                       first_step);
-  for (int64_t step = first_step; step < steps; ++step) {
-    if (interrupt_requested()) {
-      save({config_.stage, index, epoch, step});
-      throw Interrupted("Stopped on request; a checkpoint is saved.");
-    }
-    if (seconds_since(saved_at_) >= config_.checkpoint_seconds)
-      save({config_.stage, index, epoch, step});
+  loader_->start(epochs_done_, at.step);
+  sinks_.display.begin(fmt::format("{} epoch {}/{}", phase.name, at.epoch + 1, phase.epochs),
+                       steps_per_epoch_, at.step);
+  for (; at.step < steps_per_epoch_; ++at.step) {
+    const bool stop = interrupt_requested();
+    if (stop || seconds_since(saved_at_) >= config_.checkpoint_seconds) save(at);
+    if (stop) throw Interrupted("Stopped on request; a checkpoint is saved.");
     const auto start = Clock::now();
-    std::optional<Batch> batch = loader_->next();
+    const std::optional<Batch> batch = loader_->next();
     require(batch.has_value(), "The loader ended an epoch early.");
-    this->step(config_.device.is_cpu() ? *batch : batch->to(config_.device),
-               {index, epoch, phase.epochs, step, steps}, global_epoch * steps + step);
+    step(config_.device.is_cpu() ? *batch : batch->to(config_.device), at);
     tally_.seconds += seconds_since(start);
-    sinks_.display.update(
-        step + 1, fmt::format("loss {:.4f}", tally_.loss / static_cast<double>(tally_.steps)));
+    if (sinks_.display.is_due()) {
+      settle(at);
+      sinks_.display.update(at.step + 1, fmt::format("loss {:.4f}", tally_.mean_loss()));
+    }
   }
+  settle(at);
+  network_.compute().bf16 = false;
   sinks_.display.end();
 }
 
-void Trainer::step(const Batch& batch, const Progress& progress, int64_t global_step) {
-  const Phase& phase = config_.phases[static_cast<size_t>(progress.phase)];
-  // The library's generator (dropout) is a function of the position, like every other stream.
-  torch::manual_seed(RandomStream(config_.seed, "dropout " + config_.stage)
-                         .child(static_cast<uint64_t>(global_step))
-                         .seed());
-  optimizer_->zero_grad();
-  method_.before_step(network_, progress);
-  const Tensor logits = batch.scored(network_.forward(batch));
-  Tensor loss = torch::cross_entropy_loss(logits, batch.target);
-  const double task_loss = loss.item<double>();
-  if (Tensor extra = method_.loss_term(network_, progress); extra.defined()) loss = loss + extra;
-  require(std::isfinite(task_loss) && std::isfinite(loss.item<double>()),
-          "The loss became {} in {} epoch {}, step {}: lower {}.lr or clip gradients "
-          "({}.clip_grad_norm).",
-          loss.item<double>(), phase.name, progress.epoch + 1, progress.step + 1, config_.stage,
-          config_.stage);
-  loss.backward();
-  method_.after_backward(network_, progress);
-  const double at = static_cast<double>(progress.epoch) +
-                    static_cast<double>(progress.step) / static_cast<double>(progress.steps);
-  optimizer_->step(phase.schedule.factor(at));
-  method_.after_step(network_, progress);
-  if (config_.ema > 0) update_average();
-  const int64_t count = batch.target.size(0);
-  tally_.loss += task_loss;
-  tally_.correct += logits.detach().argmax(1).eq(batch.target).sum().item<int64_t>();
-  tally_.samples += count;
-  ++tally_.steps;
-}
-
-void Trainer::update_average() {
-  if (average_.empty()) {
-    average_ = snapshot(network_);
-    return;
+void Trainer::step(const Batch& batch, const Position& at) {
+  const auto start = Clock::now();
+  const Progress now = progress(at);
+  try {
+    tally_.add(training_step(network_, method_, *optimizer_, batch, now,
+                             library_seed("dropout", now.global_step)));
+  } catch (const std::exception&) {
+    settle(at);  // what a hook stumbled over may come from a loss that was not finite
+    throw;
   }
-  const torch::NoGradGuard no_grad;
-  for (const auto& item : network_.named_parameters())
-    average_.at(item.key()).lerp_(item.value().detach().to(torch::kCPU), 1 - config_.ema);
-  for (const auto& item : network_.named_buffers())
-    if (item.value().defined()) average_.at(item.key()).copy_(item.value());
+  if (config_.ema > 0) update_average(average_, network_, config_.ema);
+  if (tally_.is_full()) settle(at);
+  time_.stepping += seconds_since(start);
 }
 
-bool Trainer::finish_epoch(int index, int64_t epoch) {
-  const Phase& phase = config_.phases[static_cast<size_t>(index)];
+void Trainer::settle(const Position& at) {
+  if (const auto bad = tally_.settle())
+    fail(
+        "The loss became {} in {} epoch {}, step {}: lower {}.lr or clip gradients "
+        "({}.clip_grad_norm).",
+        bad->loss, phases_[static_cast<size_t>(at.phase)].name, at.epoch + 1, bad->step + 1,
+        config_.stage, config_.stage);
+}
+
+EpochVerdict Trainer::finish_epoch(const Position& at) {
+  const Phase& phase = phases_[static_cast<size_t>(at.phase)];
+  Position last_step = at;
+  last_step.step = steps_per_epoch_ - 1;
+  const Progress now = progress(last_step);
   EpochRow row;
-  row.stage = config_.phases.size() > 1 || phase.name != "train" ? config_.stage + ":" + phase.name
-                                                                 : config_.stage;
-  row.epoch = epoch;
-  row.train_loss = tally_.loss / static_cast<double>(std::max<int64_t>(tally_.steps, 1));
-  row.train_top1 = static_cast<double>(tally_.correct) /
-                   static_cast<double>(std::max<int64_t>(tally_.samples, 1));
-  row.learning_rate = optimizer_->learning_rate(phase.schedule.factor(static_cast<double>(epoch)));
+  row.stage = phases_.size() > 1 || phase.name != "train" ? config_.stage + ":" + phase.name
+                                                          : config_.stage;
+  row.epoch = at.epoch;
+  row.train_loss = tally_.mean_loss();
+  row.train_top1 = tally_.top1();
+  row.learning_rate = optimizer_->learning_rate(static_cast<double>(at.epoch));
   row.seconds = tally_.seconds;
 
-  std::map<std::string, Tensor> running;
+  NamedTensors running;
   if (!average_.empty()) {
-    running = snapshot(network_);
+    running = copy_of(network_);
     restore(network_, average_);
   }
-  network_.compute().bf16 = false;
-  if (dataset_.size(Split::Validation) > 0) {
-    network_.eval();
-    EvaluationConfig evaluation;
-    evaluation.split = Split::Validation;
-    evaluation.batch = config_.evaluation_batch;
-    evaluation.device = config_.device;
-    const Accuracy accuracy = measure_accuracy(
-        dataset_, evaluation, [&](const Batch& batch) { return network_.forward(batch); });
-    row.validation_loss = accuracy.loss;
-    row.validation_top1 = accuracy.top1();
-  }
-  const EpochVerdict verdict =
-      method_.after_epoch(network_, {{index, epoch, phase.epochs, 0, steps_per_epoch_},
-                                     row.train_loss,
-                                     row.validation_loss,
-                                     row.validation_top1});
+  if (dataset_.size(Split::Validation) > 0) validate(now, row);
+  const EpochVerdict verdict = method_.after_epoch(
+      network_, {now, row.train_loss, row.validation_loss, row.validation_top1});
+  require(verdict.end_phase || verdict.next_phase.empty(),
+          "The method names '{}' as its next phase without ending '{}'.", verdict.next_phase,
+          phase.name);
   for (const std::string& name : verdict.drop) kept_.erase(name);
-  if (!verdict.keep.empty()) kept_[verdict.keep] = snapshot(network_);
-  const double score =
-      config_.select == Select::BestLoss ? -row.validation_loss : row.validation_top1;
-  if (config_.select != Select::Last && (best_.empty() || score > best_score_)) {
-    best_score_ = score;
-    best_ = snapshot(network_);
+  if (!verdict.keep.empty()) {
+    require(is_file_name(verdict.keep), "A kept state cannot be called '{}'.", verdict.keep);
+    kept_[verdict.keep] = snapshot(network_, method_);
   }
+  choose(at, row);
   if (!running.empty()) restore(network_, running);
 
   sinks_.epoch(row);
-  const bool last = epoch + 1 == phase.epochs;
-  if (last || seconds_since(shown_at_) > 1) {
-    shown_at_ = Clock::now();
-    sinks_.display.line(fmt::format(
-        "{} epoch {}/{}: loss {:.4f}, top-1 {:.2f} %, validation {:.2f} %, rate {:.3g}, {}",
-        row.stage, epoch + 1, phase.epochs, row.train_loss, 100 * row.train_top1,
-        100 * row.validation_top1, row.learning_rate, duration_text(row.seconds)));
-  }
+  show(at, row);
   tally_ = {};
-  return verdict.end_phase;
+  return verdict;
 }
 
-void Trainer::save(const Position& position) {
+void Trainer::validate(const Progress& progress, EpochRow& row) {
+  network_.eval();
+  torch::manual_seed(library_seed("evaluation", progress.global_step));
+  MethodContext context = config_.context();
+  method_.before_evaluation(context, progress);
+  network_.eval();
+  const auto start = Clock::now();
+  EvaluationConfig evaluation;
+  evaluation.split = Split::Validation;
+  evaluation.batch = config_.evaluation_batch;
+  evaluation.device = config_.device;
+  evaluation.loader_threads = config_.loader_threads;
+  const Accuracy accuracy = measure_accuracy(
+      dataset_, evaluation, [&](const Batch& batch) { return network_.forward(batch); });
+  row.validation_loss = accuracy.loss;
+  row.validation_top1 = accuracy.top1();
+  time_.total -= seconds_since(start);
+}
+
+// The last epoch goes on, or the best one of those phases that may give it.
+void Trainer::choose(const Position& at, const EpochRow& row) {
+  const bool validated = dataset_.size(Split::Validation) > 0;
+  if (config_.select == Select::Last) {
+    if (validated) validation_top1_ = row.validation_top1;
+    return;
+  }
+  const bool is_last = at.phase + 1 == static_cast<int>(phases_.size());
+  if (!phases_[static_cast<size_t>(at.phase)].selectable.value_or(is_last)) {
+    if (!best_) validation_top1_ = row.validation_top1;
+    return;
+  }
+  const double score =
+      config_.select == Select::BestLoss ? -row.validation_loss : row.validation_top1;
+  if (best_ && score <= best_score_) return;
+  best_score_ = score;
+  validation_top1_ = row.validation_top1;
+  best_ = snapshot(network_, method_);
+}
+
+void Trainer::show(const Position& at, const EpochRow& row) {
+  const int64_t epochs = phases_[static_cast<size_t>(at.phase)].epochs;
+  if (at.epoch + 1 < epochs && seconds_since(shown_at_) <= 1) return;
+  shown_at_ = Clock::now();
+  sinks_.display.line(fmt::format(
+      "{} epoch {}/{}: loss {:.4f}, top-1 {:.2f} %, validation {:.2f} %, rate {:.3g}, {}",
+      row.stage, at.epoch + 1, epochs, row.train_loss, 100 * row.train_top1,
+      100 * row.validation_top1, row.learning_rate, duration_text(row.seconds)));
+}
+
+void Trainer::save(const Position& at) {
+  settle(at);
+  time_.total += seconds_since(counted_from_);
+  counted_from_ = Clock::now();
   Checkpoint checkpoint;
-  checkpoint.position = position;
-  checkpoint.counters = {{"loss", tally_.loss},       {"seconds", tally_.seconds},
-                         {"correct", tally_.correct}, {"samples", tally_.samples},
-                         {"steps", tally_.steps},     {"best_score", best_score_}};
-  checkpoint.method = method_.save();
-  checkpoint.network = snapshot(network_);
-  checkpoint.optimizer = optimizer_->state();
+  checkpoint.position = at;
+  checkpoint.counters = {{"epoch", tally_.counters()},   {"phases", outline(phases_)},
+                         {"epochs_done", epochs_done_},  {"best_score", best_score_},
+                         {"total_seconds", time_.total}, {"step_seconds", time_.stepping}};
+  if (validation_top1_) checkpoint.counters["validation_top1"] = *validation_top1_;
+  checkpoint.state = snapshot(network_, method_);
+  checkpoint.optimizer = optimizer_ ? optimizer_->state() : carried_;
   checkpoint.average = average_;
   checkpoint.best = best_;
   checkpoint.kept = kept_;

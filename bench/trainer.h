@@ -4,11 +4,12 @@
 // bits.
 #pragma once
 
+#include <chrono>
 #include <functional>
-#include <optional>
 
 #include "bench/checkpoint.h"
 #include "bench/progress.h"
+#include "bench/step.h"
 #include "datasets/dataset.h"
 #include "results/store.h"
 
@@ -19,7 +20,7 @@ enum class Select { Last, BestTop1, BestLoss };
 
 struct TrainerConfig {
   std::string stage;  // "fp32" or "train"
-  std::vector<Phase> phases;
+  TrainingBudget budget;
   int64_t batch = 128;
   bool augment = true;
   bool bf16 = false;
@@ -40,49 +41,70 @@ struct TrainerSinks {
   ProgressDisplay& display;
 };
 
+// Where the time of a stage went, over all its processes.
+struct StageTime {
+  double total = 0;     // without validation
+  double stepping = 0;  // of it: within training steps
+};
+
 class Trainer {
  public:
+  // The method is attached.
   Trainer(Network& network, Method& method, const Dataset& dataset, TrainerConfig config,
           TrainerSinks sinks);
+  ~Trainer();
 
   // Runs the stage to its end, from `checkpoint` if it stands inside this stage (network and method
   // already restored). Throws Interrupted after saving when a stop was asked for, and Error when
-  // the loss is no longer finite.
+  // the loss is no longer finite or the method's phases are not what Phase and EpochVerdict allow.
+  // At the end of an epoch the method sees the averaged network where there is one; the network
+  // that trains is put back afterwards.
   void run(const std::optional<Checkpoint>& checkpoint);
 
   // States that the method asked to keep, by name.
-  const std::map<std::string, std::map<std::string, Tensor>>& kept() const { return kept_; }
+  const std::map<std::string, SavedState>& kept() const { return kept_; }
+  // Top-1 on the validation split of the epoch that goes on; none: no epoch, or no such split.
+  std::optional<double> validation_top1() const { return validation_top1_; }
+  StageTime time() const { return time_; }
 
  private:
-  struct Tally {  // of the running epoch
-    double loss = 0, seconds = 0;
-    int64_t correct = 0, samples = 0, steps = 0;
-  };
-
-  void run_phase(int phase, const std::optional<Checkpoint>& checkpoint);
-  void run_epoch(int phase, int64_t epoch, int64_t first_step);
-  void step(const Batch& batch, const Progress& progress, int64_t global_step);
-  bool finish_epoch(int phase, int64_t epoch);
-  void save(const Position& position);
-  void update_average();
-  int64_t epochs_before(int phase) const;
+  void take_up(const Checkpoint& checkpoint);
+  void plan_phases();
+  // Runs the phase of `at` to its end; returns where to go on.
+  Position run_phase(Position at);
+  void begin_phase(int phase);
+  void run_epoch(Position& at);
+  void step(const Batch& batch, const Position& at);
+  EpochVerdict finish_epoch(const Position& at);
+  void validate(const Progress& progress, EpochRow& row);
+  void choose(const Position& at, const EpochRow& row);
+  int phase_after(int phase, const EpochVerdict& verdict) const;
+  Progress progress(const Position& at) const;
+  uint64_t library_seed(const std::string& moment, int64_t index) const;
+  void settle(const Position& at);
+  void save(const Position& at);
+  void show(const Position& at, const EpochRow& row);
 
   Network& network_;
   Method& method_;
   const Dataset& dataset_;
   TrainerConfig config_;
   TrainerSinks sinks_;
+  std::vector<Phase> phases_;
   std::unique_ptr<class Loader> loader_;
-  std::unique_ptr<class PhaseOptimizer> optimizer_;
-  Tally tally_;
-  double best_score_ = 0;  // of best_, higher is better
+  std::unique_ptr<PhaseOptimizer> optimizer_;
+  NamedTensors carried_;  // the state of the optimizer before optimizer_ is made
+  EpochTally tally_;
   int64_t steps_per_epoch_ = 1;
-  std::map<std::string, Tensor> average_, best_;
-  std::map<std::string, std::map<std::string, Tensor>> kept_;
-  std::chrono::steady_clock::time_point saved_at_, shown_at_;
-
- public:
-  ~Trainer();
+  int64_t epochs_done_ = 0;  // of all phases
+  NamedTensors average_;
+  std::optional<SavedState> best_;
+  double best_score_ = 0;  // of best_, higher is better
+  std::optional<double> validation_top1_;
+  std::map<std::string, SavedState> kept_;
+  StageTime time_;
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point saved_at_, shown_at_, counted_from_;
 };
 
 }  // namespace quantbench

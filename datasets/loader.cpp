@@ -39,8 +39,13 @@ struct Loader::State {
     for (std::thread& worker : workers) worker.join();
   }
 
+  int64_t sample_count() const {
+    const int64_t all = dataset.size(config.split);
+    return config.samples > 0 ? std::min(config.samples, all) : all;
+  }
+
   int64_t batch_count() const {
-    const int64_t samples = dataset.size(config.split);
+    const int64_t samples = sample_count();
     return config.drop_last ? samples / config.batch_size
                             : (samples + config.batch_size - 1) / config.batch_size;
   }
@@ -130,7 +135,7 @@ void Loader::start(int64_t epoch, int64_t first) {
           batches_per_epoch());
   const LoaderConfig& config = state_->config;
   const uint64_t child = static_cast<uint64_t>(epoch);
-  const int64_t samples = state_->dataset.size(config.split);
+  const int64_t samples = state_->sample_count();
   std::vector<int64_t> order(static_cast<size_t>(samples));
   if (config.shuffle)
     order = permutation(samples, RandomStream(config.seed, "order").child(child));

@@ -12,6 +12,7 @@ namespace quantbench {
 struct LoaderConfig {
   Split split = Split::Train;
   int64_t batch_size = 128;
+  int64_t samples = 0;  // the first ones of the split; 0: all
   bool shuffle = false;
   bool augment = false;
   bool drop_last = false;

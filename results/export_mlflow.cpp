@@ -72,6 +72,10 @@ void write_metrics(const Store& store, const RunRecord& run, const Json& summary
     if (value.is_number() && !fact)
       write(folder / "metrics" / safe_name(key), fmt::format("{} {} 0\n", time, value.dump()));
   }
+  for (const auto& [name, value] : summary.at("figures").items())
+    if (value.is_number())
+      write(folder / "metrics" / safe_name("figure." + name),
+            fmt::format("{} {} 0\n", time, value.dump()));
   std::map<std::string, std::string> curves;
   int64_t step = 0;
   for (const EpochRow& row : store.epochs(run.id)) {

@@ -103,9 +103,9 @@ void copy_rows(const Connection& connection, const std::string& table, const std
 void copy_results(const Connection& connection) {
   const std::string columns =
       "top1_fp32, top1_simulated, top1_shipped, top5_simulated, validation_top1, test_loss, "
-      "test_samples, size_bytes, size_paper_bits, weight_bits_average, activation_bits_average, "
-      "macs, bops, integer_share, train_seconds, total_seconds, weights_hash, package_hash, "
-      "predictions_hash";
+      "test_samples, size_bytes, size_paper_bits, size_paper_parameters, weight_bits_average, "
+      "activation_bits_average, macs, bops, integer_share, train_seconds, total_seconds, overhead, "
+      "weights_hash, package_hash, predictions_hash";
   connection.execute("INSERT INTO main.results (run, contract, " + columns + ") SELECT t.new, " +
                      translated("contracts", "r.contract") + ", " + columns +
                      " FROM shard.results r JOIN temp.taken t ON t.old = r.run");
@@ -113,6 +113,7 @@ void copy_results(const Connection& connection) {
 
 void copy_all(const Connection& connection) {
   copy_results(connection);
+  copy_rows(connection, "figures", "name, value");
   copy_rows(connection, "epochs",
             "stage, epoch, train_loss, train_top1, validation_loss, validation_top1, "
             "learning_rate, seconds");

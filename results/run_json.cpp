@@ -13,6 +13,12 @@ Json optional_json(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+Json figures_json(const std::vector<std::pair<std::string, double>>& figures) {
+  Json out = Json::object();
+  for (const auto& [name, value] : figures) out[name] = value;
+  return out;
+}
+
 Json provenance_json(const Provenance& p) {
   return {{"source_revision", p.source_revision},
           {"source_dirty", p.source_dirty},
@@ -53,6 +59,7 @@ Json summary_json(const RunRecord& run, const RunResult& r) {
           {"test_samples", optional_json(r.test_samples)},
           {"size_bytes", optional_json(r.size_bytes)},
           {"size_paper_bits", optional_json(r.size_paper_bits)},
+          {"size_paper_parameters", optional_json(r.size_paper_parameters)},
           {"weight_bits_average", optional_json(r.weight_bits_average)},
           {"activation_bits_average", optional_json(r.activation_bits_average)},
           {"macs", optional_json(r.macs)},
@@ -60,6 +67,8 @@ Json summary_json(const RunRecord& run, const RunResult& r) {
           {"integer_share", optional_json(r.integer_share)},
           {"train_seconds", optional_json(r.train_seconds)},
           {"total_seconds", optional_json(r.total_seconds)},
+          {"overhead", optional_json(r.overhead)},
+          {"figures", figures_json(r.figures)},
           {"weights_hash", r.weights_hash},
           {"package_hash", r.package_hash},
           {"predictions_hash", r.predictions_hash},

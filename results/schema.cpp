@@ -167,6 +167,21 @@ CREATE UNIQUE INDEX runs_uid ON runs (uid);
 CREATE INDEX runs_configuration ON runs (configuration);
 )sql";
 
+// The convention of a method's paper has its own count of parameters; a method's own figures; how
+// much of the training was not training steps.
+const char* const kVersion4 = R"sql(
+ALTER TABLE results ADD COLUMN size_paper_parameters INTEGER;
+ALTER TABLE results ADD COLUMN overhead REAL;
+
+CREATE TABLE figures (
+  id INTEGER PRIMARY KEY,
+  run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  value REAL,
+  UNIQUE (run, name)
+) STRICT;
+)sql";
+
 // The version of a store, 0 for an empty file. Throws Error when it is somebody else's, or newer.
 int64_t version_of(const Connection& database, int64_t known) {
   // One statement, so that a store which another process makes meanwhile is seen whole or not at
@@ -191,7 +206,7 @@ int64_t version_of(const Connection& database, int64_t known) {
 
 const std::vector<Migration>& migrations() {
   static const std::vector<Migration> steps = {
-      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}};
+      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}, {kVersion4}};
   return steps;
 }
 

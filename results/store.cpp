@@ -71,9 +71,11 @@ void insert_result(const Connection& connection, int64_t run, const RunResult& r
   connection.insert("results", std::string("run, ") + kResultColumns, run, r.top1_fp32,
                     r.top1_simulated, r.top1_shipped, r.top5_simulated, r.validation_top1,
                     r.test_loss, r.test_samples, r.size_bytes, r.size_paper_bits,
-                    r.weight_bits_average, r.activation_bits_average, r.macs, r.bops,
-                    r.integer_share, r.train_seconds, r.total_seconds, r.weights_hash,
-                    r.package_hash, r.predictions_hash);
+                    r.size_paper_parameters, r.weight_bits_average, r.activation_bits_average,
+                    r.macs, r.bops, r.integer_share, r.train_seconds, r.total_seconds, r.overhead,
+                    r.weights_hash, r.package_hash, r.predictions_hash);
+  for (const auto& [name, value] : r.figures)
+    connection.insert("figures", "run, name, value", run, name, value);
 }
 
 }  // namespace

@@ -50,15 +50,18 @@ struct RunResult {
   std::optional<double> top1_fp32, top1_simulated, top1_shipped, top5_simulated;
   std::optional<double> validation_top1, test_loss;
   std::optional<int64_t> test_samples;
-  std::optional<int64_t> size_bytes;       // the package file's length
-  std::optional<int64_t> size_paper_bits;  // code bits of weights: the papers' convention
+  std::optional<int64_t> size_bytes;             // the package file's length
+  std::optional<int64_t> size_paper_bits;        // by the convention of the method's paper
+  std::optional<int64_t> size_paper_parameters;  // that it counts; compression is 32 of them / bits
   std::optional<double> weight_bits_average, activation_bits_average;
   std::optional<int64_t> macs, bops;    // for one sample
   std::optional<double> integer_share;  // of the MACs, in the shipped package
   std::optional<double> train_seconds, total_seconds;
-  std::string weights_hash;      // of the final simulated network
-  std::string package_hash;      // of the package file
-  std::string predictions_hash;  // of the simulated test predictions
+  std::optional<double> overhead;  // share of the training loop's time that is not in steps
+  std::vector<std::pair<std::string, double>> figures;  // the method's own ("ebops"), in its order
+  std::string weights_hash;                             // of the final simulated network
+  std::string package_hash;                             // of the package file
+  std::string predictions_hash;                         // of the simulated test predictions
 };
 
 struct EpochRow {

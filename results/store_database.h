@@ -9,10 +9,9 @@ namespace quantbench {
 // Every column of `results` but the key, in the order in which both halves go through RunResult.
 constexpr const char* kResultColumns =
     "top1_fp32, top1_simulated, top1_shipped, top5_simulated, validation_top1, test_loss, "
-    "test_samples, size_bytes, size_paper_bits, weight_bits_average, activation_bits_average, "
-    "macs, "
-    "bops, integer_share, train_seconds, total_seconds, weights_hash, package_hash, "
-    "predictions_hash";
+    "test_samples, size_bytes, size_paper_bits, size_paper_parameters, weight_bits_average, "
+    "activation_bits_average, macs, bops, integer_share, train_seconds, total_seconds, overhead, "
+    "weights_hash, package_hash, predictions_hash";
 
 struct Store::Database {
   Connection connection;

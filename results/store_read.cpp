@@ -96,6 +96,7 @@ RunResult Store::result(int64_t id) const {
   r.test_samples = row.maybe_integer();
   r.size_bytes = row.maybe_integer();
   r.size_paper_bits = row.maybe_integer();
+  r.size_paper_parameters = row.maybe_integer();
   r.weight_bits_average = row.maybe_real();
   r.activation_bits_average = row.maybe_real();
   r.macs = row.maybe_integer();
@@ -103,9 +104,17 @@ RunResult Store::result(int64_t id) const {
   r.integer_share = row.maybe_real();
   r.train_seconds = row.maybe_real();
   r.total_seconds = row.maybe_real();
+  r.overhead = row.maybe_real();
   r.weights_hash = row.text();
   r.package_hash = row.text();
   r.predictions_hash = row.text();
+  Statement figures =
+      database_->connection.prepare("SELECT name, value FROM figures WHERE run = ? ORDER BY id");
+  figures.bind(id);
+  while (figures.step()) {
+    const std::string name = figures.text();
+    r.figures.emplace_back(name, figures.real());
+  }
   return r;
 }
 

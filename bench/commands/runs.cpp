@@ -60,15 +60,17 @@ int show_command(const Arguments& arguments) {
   if (!run.reason.empty()) fmt::print("  {}\n", run.reason);
   fmt::print("  {} version {} on {} / {}, seed {}\n", run.method, run.method_version, run.model,
              run.dataset, run.seed);
-  fmt::print("  started {}, finished {}, {} s in all, {} s training\n", run.started,
-             run.finished.empty() ? "-" : run.finished, number(r.total_seconds, "{:.1f}"),
-             number(r.train_seconds, "{:.1f}"));
+  fmt::print("  started {}, finished {}, {} s in all, {} s training ({} % of it not in steps)\n",
+             run.started, run.finished.empty() ? "-" : run.finished,
+             number(r.total_seconds, "{:.1f}"), number(r.train_seconds, "{:.1f}"),
+             percent(r.overhead));
   fmt::print("\n  top-1 (%)        FP32 {}, simulated {}, shipped {} (of {} test samples)\n",
              percent(r.top1_fp32), percent(r.top1_simulated), percent(r.top1_shipped),
              number(r.test_samples));
   fmt::print(
-      "  size             {} bytes (package file), {} code bits of weights (papers' convention)\n",
-      number(r.size_bytes), number(r.size_paper_bits));
+      "  size             {} bytes (package file), {} bits of {} parameters (the paper's way)\n",
+      number(r.size_bytes), number(r.size_paper_bits), number(r.size_paper_parameters));
+  for (const auto& [name, value] : r.figures) fmt::print("  {:<16} {:.10g}\n", name, value);
   fmt::print(
       "  bits             weights {}, activations {}; {} MACs, {} BOPs, {} % of MACs on integers\n",
       number(r.weight_bits_average, "{:.3f}"), number(r.activation_bits_average, "{:.3f}"),

@@ -69,6 +69,7 @@ PaperRow row_of(const Record& r, const std::vector<Record>& mappings, const std:
                r.at("w_bits"),
                r.at("a_bits"),
                {},
+               1e6,
                r.at("second_hand"),
                r.at("source"),
                "",
@@ -89,26 +90,38 @@ PaperRow row_of(const Record& r, const std::vector<Record>& mappings, const std:
   return row;
 }
 
+// Some papers' MB are 2^20 bytes; the others are taken at 10^6.
+double megabyte_of(const std::map<std::string, std::string>& papers, const std::string& name) {
+  const auto units = papers.find("units");
+  if (units == papers.end()) return 1e6;
+  const std::string what = "results/papers/units.csv";
+  for (const Record& record : records_of(units->second, what))
+    if (record.at("file") == name) return figure(record.at("megabyte"), what).value_or(1e6);
+  return 1e6;
+}
+
 }  // namespace
 
 std::vector<std::string> paper_names(const std::map<std::string, std::string>& papers) {
   std::vector<std::string> out;
   for (const auto& [name, text] : papers)
-    if (name != "recipes") out.push_back(name);
+    if (name != "recipes" && name != "units") out.push_back(name);
   return out;
 }
 
 std::vector<PaperRow> paper_rows(const std::map<std::string, std::string>& papers,
                                  const std::string& name, const std::string& table) {
   const auto found = papers.find(name);
-  require(found != papers.end() && name != "recipes", "There is no paper '{}'; known are: {}.",
-          name, fmt::join(paper_names(papers), ", "));
+  require(found != papers.end() && name != "recipes" && name != "units",
+          "There is no paper '{}'; known are: {}.", name, fmt::join(paper_names(papers), ", "));
   const std::string what = "results/papers/" + name + ".csv";
   const auto mappings = records_of(papers.at("recipes"), "results/papers/recipes.csv");
+  const double megabyte = megabyte_of(papers, name);
   std::vector<PaperRow> out;
   std::vector<std::string> tables;
   for (const Record& record : records_of(found->second, what)) {
     PaperRow row = row_of(record, mappings, name, what);
+    row.megabyte = megabyte;
     if (std::find(tables.begin(), tables.end(), row.table) == tables.end() && !row.table.empty())
       tables.push_back(row.table);
     if (is_of_table(row, table)) out.push_back(std::move(row));

@@ -18,6 +18,7 @@ struct PaperRow {
   std::string paper, table, dataset, model, method, weight_bits, activation_bits;
   // (metric, figure): the row's own metric, and where given "size_mb", "w_comp" and "a_comp".
   std::vector<std::pair<std::string, std::optional<double>>> figures;
+  double megabyte = 1e6;    // bytes of one "MB" of this paper: results/papers/units.csv
   std::string second_hand;  // "yes": all figures; a metric's name: that one; "": none
   std::string source;
   std::string recipe;                       // "": none reproduces it yet

@@ -20,7 +20,7 @@ Figures figures_of(Statement& row) {
   const auto shipped = row.maybe_real(), simulated = row.maybe_real(), top5 = row.maybe_real(),
              validation = row.maybe_real(), paper_bits = row.maybe_real(),
              weight_bits = row.maybe_real(), activation_bits = row.maybe_real(),
-             bops = row.maybe_real();
+             bops = row.maybe_real(), parameters = row.maybe_real();
   const auto top1 = shipped ? shipped : simulated;
   if (top1) {
     out["top1"] = 100 * *top1;
@@ -33,6 +33,7 @@ Figures figures_of(Statement& row) {
   if (validation) out["val_top1"] = 100 * *validation;
   if (paper_bits) out["size_mb"] = *paper_bits / 8e6;
   if (weight_bits && *weight_bits > 0) out["w_comp"] = 32 / *weight_bits;
+  if (paper_bits && *paper_bits > 0 && parameters) out["w_comp"] = 32 * *parameters / *paper_bits;
   if (activation_bits && *activation_bits > 0) out["a_comp"] = 32 / *activation_bits;
   if (bops) {
     out["bops"] = *bops;
@@ -51,13 +52,16 @@ std::vector<Figures> seeds_of(const Store& store, const std::vector<std::string>
     Statement query = store.connection().prepare(
         "SELECT r.seed, r.method_version, s.top1_shipped, s.top1_simulated, s.top5_simulated, "
         "s.validation_top1, s.size_paper_bits, s.weight_bits_average, s.activation_bits_average, "
-        "s.bops FROM runs r JOIN results s ON s.run = r.id "
+        "s.bops, s.size_paper_parameters, r.id FROM runs r JOIN results s ON s.run = r.id "
         "WHERE r.configuration = ? AND r.status = 'ok' ORDER BY r.method_version, r.started, r.id");
     query.bind(*id);
     while (query.step()) {
       const int64_t seed = query.integer(), of_version = query.integer();
       version = std::max(version, of_version);
-      newest[seed] = {of_version, figures_of(query)};
+      Figures figures = figures_of(query);
+      const int64_t run = query.integer();
+      for (const auto& [name, value] : store.result(run).figures) figures[name] = value;
+      newest[seed] = {of_version, std::move(figures)};
     }
   }
   std::vector<Figures> out;
@@ -66,12 +70,13 @@ std::vector<Figures> seeds_of(const Store& store, const std::vector<std::string>
   return out;
 }
 
-Summary ours_of(const std::vector<Figures>& seeds, const std::string& metric) {
+Summary ours_of(const std::vector<Figures>& seeds, const PaperRow& row, const std::string& metric) {
   std::vector<double> values;
   const bool deviation = metric == "top1_std";
   for (const Figures& figures : seeds) {
     const auto found = figures.find(deviation ? "top1" : metric);
-    if (found != figures.end()) values.push_back(found->second);
+    if (found == figures.end()) continue;
+    values.push_back(metric == "size_mb" ? found->second * 1e6 / row.megabyte : found->second);
   }
   Summary out = summarize(values);
   if (!deviation) return out;
@@ -84,7 +89,7 @@ bool in_points(const std::string& metric) {
 
 Cell cell_of(const PaperRow& row, const std::string& metric, const std::optional<double>& published,
              const std::vector<Figures>& seeds, const TableContext& context) {
-  Cell cell{metric, published, row.is_second_hand(metric), ours_of(seeds, metric), {}, {}};
+  Cell cell{metric, published, row.is_second_hand(metric), ours_of(seeds, row, metric), {}, {}};
   if (!published) {
     cell.verdict = CellVerdict::NoFigure;
   } else if (cell.ours.n > 0) {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "models/model.h"
+#include "models/safetensors.h"
 
 namespace quantbench {
 namespace {
@@ -14,13 +15,19 @@ namespace fs = std::filesystem;
 Checkpoint example() {
   Checkpoint c;
   c.recipe = "method = fp32\n";
-  c.position = {"train", 1, 2, 3};
+  c.position = {"train", 1, 2, 3, true};
   c.counters = {{"loss", 0.1 + 0.2}, {"samples", 77}};
-  c.method.values = {{"bits", {2, 3, 4}}};
-  c.method.tensors["ranges"] = torch::randn({2, 2});
-  c.network["conv1/weight"] = torch::randn({4, 3, 3, 3});
+  c.state.method.values = {{"bits", {2, 3, 4}}};
+  c.state.method.tensors["ranges"] = torch::randn({2, 2});
+  c.state.network["conv1/weight"] = torch::randn({4, 3, 3, 3});
   c.optimizer["network.0.momentum"] = torch::randn({4, 3, 3, 3});
-  c.kept["front 1"]["w"] = torch::arange(5);
+  c.best.emplace();
+  c.best->network["conv1/weight"] = torch::randn({2, 2});
+  c.best->method.values = {{"on", {"conv1"}}};
+  c.kept["front-1"].network["w"] = torch::arange(5);
+  c.kept["front-1"].method.values = 7;
+  c.kept["front-1"].method.tensors["planes"] = torch::randn({3});
+  c.kept["front-2"].method.values = nlohmann::json::object();
   return c;
 }
 
@@ -38,12 +45,36 @@ TEST_F(CheckpointFile, GivesBackEverythingBitForBit) {
 
   EXPECT_EQ(back.position.stage, "train");
   EXPECT_EQ(back.position.step, 3);
+  EXPECT_TRUE(back.position.begun);
   EXPECT_EQ(back.counters.at("loss").get<double>(), 0.1 + 0.2);
-  EXPECT_EQ(back.method.values, c.method.values);
-  EXPECT_TRUE(torch::equal(back.method.tensors.at("ranges"), c.method.tensors.at("ranges")));
-  EXPECT_EQ(hash_of(back.network), hash_of(c.network));
+  EXPECT_EQ(back.state.method.values, c.state.method.values);
+  EXPECT_TRUE(
+      torch::equal(back.state.method.tensors.at("ranges"), c.state.method.tensors.at("ranges")));
+  EXPECT_EQ(hash_of(back.state.network), hash_of(c.state.network));
   EXPECT_EQ(hash_of(back.optimizer), hash_of(c.optimizer));
-  EXPECT_TRUE(torch::equal(back.kept.at("front 1").at("w"), torch::arange(5)));
+  ASSERT_TRUE(back.best.has_value());
+  EXPECT_EQ(hash_of(back.best->network), hash_of(c.best->network));
+  EXPECT_EQ(back.best->method.values, c.best->method.values);
+  ASSERT_EQ(back.kept.size(), 2u);
+  const SavedState& kept = back.kept.at("front-1");
+  EXPECT_TRUE(torch::equal(kept.network.at("w"), torch::arange(5)));
+  EXPECT_EQ(kept.method.values, 7);
+  EXPECT_EQ(hash_of(kept.method.tensors), hash_of(c.kept.at("front-1").method.tensors));
+  EXPECT_TRUE(back.kept.at("front-2").network.empty());
+}
+
+TEST_F(CheckpointFile, OfVersionOneIsRefusedWithASentence) {
+  SafeTensors file;
+  file.metadata["checkpoint"] = R"({"version":1,"stage":"train","phase":0,"epoch":0,"step":0})";
+  file.metadata["recipe"] = example().recipe;
+  write_safetensors(path_, file);
+
+  try {
+    read_checkpoint(path_, example().recipe);
+    FAIL() << "its position does not say whether a phase has begun";
+  } catch (const Error& problem) {
+    EXPECT_NE(std::string(problem.what()).find("version 1"), std::string::npos) << problem.what();
+  }
 }
 
 TEST_F(CheckpointFile, OfAnotherRecipeIsRefused) {

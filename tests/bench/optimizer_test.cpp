@@ -20,9 +20,9 @@ Phase two_groups(std::vector<Tensor>& parameters) {
 
 void take_steps(PhaseOptimizer& optimizer, std::vector<Tensor>& parameters, int count) {
   for (int i = 0; i < count; ++i) {
-    optimizer.zero_grad();
+    optimizer.clear_gradients();
     (parameters[0].pow(2).sum() + parameters[1].pow(4).sum()).backward();
-    optimizer.step(1);
+    optimizer.step(0);
   }
 }
 
@@ -44,7 +44,7 @@ TEST(PhaseOptimizer, ASavedStateGoesOnWithTheSameBits) {
   take_steps(first, a, 3);
 
   for (size_t i = 0; i < a.size(); ++i) b[i].data().copy_(a[i].data());
-  std::map<std::string, Tensor> saved;
+  NamedTensors saved;
   for (const auto& [name, tensor] : first.state()) saved[name] = tensor.clone();
   second.load(saved);
   take_steps(first, a, 5);
@@ -63,6 +63,54 @@ TEST(PhaseOptimizer, ClipsTheGlobalNorm) {
   take_steps(optimizer, p, 1);
 
   EXPECT_NEAR((1 - p[0]).norm().item<float>(), 1e-4, 1e-6);
+}
+
+TEST(PhaseOptimizer, AGroupMayHaveAScheduleOfItsOwn) {
+  std::vector<Tensor> p;
+  Phase phase = two_groups(p);
+  phase.groups[0].optimizer.momentum = 0;
+  phase.groups[1].schedule = Schedule();
+  phase.groups[1].schedule->kind = Schedule::Kind::Step;
+  phase.groups[1].schedule->milestones = {1};
+  phase.groups[1].schedule->gamma = 0;
+  PhaseOptimizer optimizer(phase);
+  EXPECT_DOUBLE_EQ(optimizer.learning_rate(1), 0.1);
+
+  (p[0].sum() + p[1].sum()).backward();
+  optimizer.step(1);
+
+  EXPECT_NEAR(p[0][0].item<float>(), 0.9, 1e-6);
+  EXPECT_EQ(p[1][0].item<float>(), 1);
+}
+
+TEST(PhaseOptimizer, OnlyWhatItNeedsGetsAGradient) {
+  std::vector<Tensor> p;
+  const Tensor watched = torch::ones({2}).requires_grad_(),
+               idle = torch::ones({2}).requires_grad_(), fixed = torch::ones({2});
+  Phase phase = two_groups(p);
+  phase.watched = {watched};
+  {
+    PhaseOptimizer optimizer(phase, {p[0], watched, idle, fixed});
+    EXPECT_FALSE(idle.requires_grad());
+    for (int i = 0; i < 2; ++i) {
+      optimizer.clear_gradients();
+      ((p[0].sum() + p[1].sum()) * (watched + idle + fixed).sum()).backward();
+    }
+    EXPECT_FALSE(idle.grad().defined());
+    EXPECT_EQ(watched.grad()[0].item<float>(), 5) << "one step's gradient, not two";
+    EXPECT_EQ(p[0].grad()[0].item<float>(), 6);
+  }
+  EXPECT_TRUE(idle.requires_grad());
+  EXPECT_FALSE(fixed.requires_grad());
+  EXPECT_FALSE(watched.grad().defined());
+}
+
+TEST(PhaseOptimizer, RefusesTwoGroupsOfOneName) {
+  std::vector<Tensor> p;
+  Phase phase = two_groups(p);
+  phase.groups[1].name = phase.groups[0].name;
+
+  EXPECT_THROW(PhaseOptimizer{phase}, Error);
 }
 
 TEST(PhaseOptimizer, RefusesAStateThatDoesNotFit) {

@@ -28,8 +28,12 @@ struct Bench {
     config.select = select;
     config.ema = ema;
     config.checkpoint_seconds = 1e9;
-    config.phases = method->phases(*network, {2, {}, {}, 0});
-    config.phases[0].groups[0].optimizer.lr = 0.05;
+    config.budget.epochs = 2;
+    config.budget.optimizer.lr = 0.05;
+    config.context = [this] {
+      return MethodContext{
+          *network, calibration, RandomStream(1, "method"), {}, [](const std::string&) {}};
+    };
   }
 
   void train() {
@@ -37,6 +41,8 @@ struct Bench {
                     {[&](Checkpoint& c) { saved.push_back(c); },
                      [&](const EpochRow& row) { rows.push_back(row); }, display});
     trainer.run(std::nullopt);
+    kept = trainer.kept();
+    chosen = trainer.validation_top1();
   }
 
   Batch validation() const {
@@ -49,27 +55,33 @@ struct Bench {
   std::unique_ptr<Dataset> dataset;
   std::unique_ptr<Network> network;
   std::unique_ptr<Method> method;
+  std::vector<Batch> calibration;
   TrainerConfig config;
   std::vector<Checkpoint> saved;
   std::vector<EpochRow> rows;
+  std::map<std::string, SavedState> kept;
+  std::optional<double> chosen;
   ProgressDisplay display{true};
 };
 
 TEST(Trainer, LossFallsAndEveryEpochIsReported) {
   Bench bench;
-  bench.config.phases[0].epochs = 4;
+  bench.config.budget.epochs = 4;
 
   bench.train();
 
   ASSERT_EQ(bench.rows.size(), 4u);
   EXPECT_LT(bench.rows[3].train_loss, bench.rows[0].train_loss);
-  ASSERT_EQ(bench.saved.size(), 1u);
-  EXPECT_EQ(bench.saved[0].position.phase, 1);
+  // At the start, when the phase has begun, at its end.
+  ASSERT_EQ(bench.saved.size(), 3u);
+  EXPECT_FALSE(bench.saved[0].position.begun);
+  EXPECT_TRUE(bench.saved[1].position.begun);
+  EXPECT_EQ(bench.saved[2].position.phase, 1);
 }
 
 TEST(Trainer, ANonFiniteLossIsOneSentence) {
   Bench bench;
-  bench.config.phases[0].groups[0].optimizer.lr = 1e30;
+  bench.config.budget.optimizer.lr = 1e30;
 
   try {
     bench.train();
@@ -81,7 +93,7 @@ TEST(Trainer, ANonFiniteLossIsOneSentence) {
 
 TEST(Trainer, TheBestEpochByValidationGoesOn) {
   Bench bench(Select::BestTop1);
-  bench.config.phases[0].epochs = 6;
+  bench.config.budget.epochs = 6;
 
   bench.train();
 
@@ -101,10 +113,10 @@ TEST(Trainer, TheBestEpochByValidationGoesOn) {
 TEST(Trainer, TheEpochOfLeastLossGoesOn) {
   Bench bench(Select::BestLoss);
   // A rate that grows until it spoils what was learned.
-  bench.config.phases[0].epochs = 6;
-  bench.config.phases[0].schedule.kind = Schedule::Kind::Step;
-  bench.config.phases[0].schedule.milestones = {3, 4, 5};
-  bench.config.phases[0].schedule.gamma = 4;
+  bench.config.budget.epochs = 6;
+  bench.config.budget.schedule.kind = Schedule::Kind::Step;
+  bench.config.budget.schedule.milestones = {3, 4, 5};
+  bench.config.budget.schedule.gamma = 4;
 
   bench.train();
 
@@ -140,6 +152,164 @@ TEST(Trainer, TheMethodDoesNotDisturbTheOrderOfTheData) {
   drawing.train();
 
   EXPECT_EQ(hash_of(snapshot(*plain.network)), hash_of(snapshot(*drawing.network)));
+}
+
+// The FP32 network in phases of given names, one epoch each, and what the trainer told it.
+struct Phased : Method {
+  explicit Phased(std::vector<std::string> of) : names(std::move(of)) {}
+  void attach(Network&) override {}
+  std::vector<Phase> phases(Network& network, const TrainingBudget& budget) override {
+    std::vector<Phase> out;
+    for (const std::string& name : names) {
+      out.push_back(Method::phases(network, budget).at(0));
+      out.back().name = name;
+      out.back().schedule.first_epoch = static_cast<double>(out.size() - 1) * 2;
+    }
+    if (selectable) out[0].selectable = true;
+    return out;
+  }
+  void begin_phase(MethodContext&, int phase) override { begun.push_back(phase); }
+  void before_step(Network&, const Progress& progress) override { seen.push_back(progress); }
+  EpochVerdict after_epoch(Network&, const EpochReport& report) override {
+    ++epochs;
+    return verdict && report.progress.phase == 0 ? verdict(report) : EpochVerdict{};
+  }
+  MethodState save() const override {
+    MethodState state;
+    state.values["epochs"] = epochs;
+    return state;
+  }
+  void load(const MethodState& state) override { epochs = state.values.at("epochs"); }
+
+  std::vector<std::string> names;
+  bool selectable = false;
+  std::function<EpochVerdict(const EpochReport&)> verdict;
+  std::vector<int> begun;
+  std::vector<Progress> seen;
+  int epochs = 0;
+};
+
+struct PhasedBench : Bench {
+  explicit PhasedBench(std::vector<std::string> names, Select select = Select::Last)
+      : Bench(select) {
+    auto made = std::make_unique<Phased>(std::move(names));
+    phased = made.get();
+    method = std::move(made);
+  }
+  Phased* phased;
+};
+
+TEST(Trainer, PhasesOfOneNameAreRefused) {
+  PhasedBench bench({"train", "train"});
+
+  EXPECT_THROW(bench.train(), Error);
+}
+
+TEST(Trainer, AMethodThatRenamesItsPhasesOnTheWayIsRefused) {
+  struct Renaming : Phased {
+    using Phased::Phased;
+    void begin_phase(MethodContext&, int) override { names = {"other"}; }
+  };
+  Bench bench;
+  bench.method = std::make_unique<Renaming>(std::vector<std::string>{"one"});
+
+  EXPECT_THROW(bench.train(), Error);
+}
+
+TEST(Trainer, APhaseIsLeftForALaterOneOnly) {
+  PhasedBench bench({"a", "b", "c"});
+  bench.phased->verdict = [](const EpochReport&) { return EpochVerdict{"", {}, true, "c"}; };
+  bench.train();
+  EXPECT_EQ(bench.phased->begun, (std::vector<int>{0, 2}));
+  ASSERT_EQ(bench.rows.size(), 3u) << "one epoch of a, two of c";
+  EXPECT_EQ(bench.rows[1].stage, "train:c");
+
+  PhasedBench back({"a", "b", "c"}), nowhere({"a", "b", "c"}), unasked({"a", "b", "c"});
+  back.phased->verdict = [](const EpochReport&) { return EpochVerdict{"", {}, true, "a"}; };
+  nowhere.phased->verdict = [](const EpochReport&) { return EpochVerdict{"", {}, true, "d"}; };
+  unasked.phased->verdict = [](const EpochReport&) { return EpochVerdict{"", {}, false, "b"}; };
+  EXPECT_THROW(back.train(), Error);
+  EXPECT_THROW(nowhere.train(), Error);
+  EXPECT_THROW(unasked.train(), Error);
+}
+
+TEST(Trainer, ProgressCountsWhatWasRun) {
+  PhasedBench bench({"a", "b"});
+  bench.phased->verdict = [](const EpochReport&) { return EpochVerdict{"", {}, true, ""}; };
+  bench.config.budget.schedule.kind = Schedule::Kind::Step;
+  bench.config.budget.schedule.milestones = {2};
+
+  bench.train();
+
+  // One epoch of a and two of b, six steps each.
+  ASSERT_EQ(bench.phased->seen.size(), 18u);
+  const Progress& last = bench.phased->seen.back();
+  EXPECT_EQ(last.epoch, 1);
+  EXPECT_EQ(last.global_epoch, 2);
+  EXPECT_EQ(last.global_step, 17);
+  EXPECT_DOUBLE_EQ(bench.phased->seen[0].learning_rate, 0.05);
+  EXPECT_DOUBLE_EQ(last.learning_rate, 0.005);
+  EXPECT_NE(last.random.bits(0), bench.phased->seen[16].random.bits(0));
+}
+
+TEST(Trainer, TheBestEpochIsOneOfTheLastPhaseUnlessAnotherMayGiveIt) {
+  for (bool selectable : {false, true}) {
+    PhasedBench bench({"good", "bad"}, Select::BestTop1);
+    bench.phased->selectable = selectable;
+    // The second phase forgets.
+    bench.config.budget.epochs = 2;
+    bench.config.budget.schedule.kind = Schedule::Kind::Step;
+    bench.config.budget.schedule.milestones = {2, 3};
+    bench.config.budget.schedule.gamma = 8;
+
+    bench.train();
+
+    ASSERT_EQ(bench.rows.size(), 4u);
+    const auto top1 = [&](size_t i) { return bench.rows[i].validation_top1; };
+    const double later = std::max(top1(2), top1(3)), earlier = std::max(top1(0), top1(1));
+    ASSERT_GT(earlier, later) << "the second phase must be worse to show anything";
+    EXPECT_EQ(bench.chosen, selectable ? earlier : later);
+    // The method's own state is that of the epoch which goes on.
+    const int wanted = selectable ? (top1(1) > top1(0) ? 2 : 1) : (top1(3) > top1(2) ? 4 : 3);
+    EXPECT_EQ(bench.phased->epochs, wanted);
+  }
+}
+
+TEST(Trainer, KeptStatesCarryTheMethodsOwn) {
+  PhasedBench bench({"a", "b"});
+  bench.phased->verdict = [](const EpochReport& report) {
+    return EpochVerdict{"epoch-" + std::to_string(report.progress.epoch), {}, false, ""};
+  };
+
+  bench.train();
+
+  EXPECT_EQ(bench.kept.at("epoch-0").method.values["epochs"], 1);
+  EXPECT_EQ(bench.kept.at("epoch-1").method.values["epochs"], 2);
+  EXPECT_EQ(bench.saved.back().kept.size(), 2u);
+  PhasedBench path({"a"});
+  path.phased->verdict = [](const EpochReport&) { return EpochVerdict{"../up", {}, false, ""}; };
+  EXPECT_THROW(path.train(), Error);
+}
+
+TEST(Trainer, ANonFiniteLossIsNamedByItsStep) {
+  struct Breaking : Method {
+    void attach(Network&) override {}
+    Tensor loss_term(Network&, const Progress& progress) override {
+      return torch::full({}, progress.global_step == 8 ? INFINITY : 0);
+    }
+  };
+  Bench bench;
+  bench.method = std::make_unique<Breaking>();
+
+  try {
+    bench.train();
+    FAIL() << "the ninth step has an infinite loss";
+  } catch (const Error& problem) {
+    EXPECT_NE(std::string(problem.what()).find("epoch 2, step 3"), std::string::npos)
+        << problem.what();
+  }
+  EXPECT_EQ(bench.rows.size(), 1u);
+  for (const Checkpoint& checkpoint : bench.saved) EXPECT_EQ(checkpoint.position.epoch, 0);
 }
 
 }  // namespace

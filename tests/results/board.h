@@ -23,6 +23,8 @@ struct SomeRun {
   RunStatus status = RunStatus::Ok;
   int method_version = 1;
   std::string preprocessing = "mean 0.5";
+  std::vector<std::pair<std::string, double>> figures{};
+  int64_t paper_parameters = 0;  // 0: not known
 };
 
 inline RunRecord begin_run(Store& store, const SomeRun& r) {
@@ -51,6 +53,8 @@ inline int64_t add_run(Store& store, const SomeRun& r) {
   result.test_samples = r.target.empty() ? 100 : static_cast<int64_t>(r.target.size());
   result.size_bytes = r.size_bytes;
   result.size_paper_bits = r.size_bytes * 8;
+  if (r.paper_parameters > 0) result.size_paper_parameters = r.paper_parameters;
+  result.figures = r.figures;
   result.weight_bits_average = r.weight_bits;
   result.activation_bits_average = r.activation_bits;
   result.bops = r.bops;

@@ -90,6 +90,9 @@ TEST_F(StoreTest, ResultReadsBackFieldByField) {
   r.test_samples = 10000;
   r.size_bytes = 280000;
   r.size_paper_bits = 2160000;
+  r.size_paper_parameters = 270000;
+  r.overhead = 0.01;
+  r.figures = {{"ebops", 4711.5}, {"another", 1}};
   r.weight_bits_average = 8.0;
   r.activation_bits_average = 7.5;
   r.macs = 40813184;
@@ -113,6 +116,9 @@ TEST_F(StoreTest, ResultReadsBackFieldByField) {
   EXPECT_EQ(got.test_samples, r.test_samples);
   EXPECT_EQ(got.size_bytes, r.size_bytes);
   EXPECT_EQ(got.size_paper_bits, r.size_paper_bits);
+  EXPECT_EQ(got.size_paper_parameters, r.size_paper_parameters);
+  EXPECT_EQ(got.overhead, r.overhead);
+  EXPECT_EQ(got.figures, r.figures);
   EXPECT_EQ(got.weight_bits_average, r.weight_bits_average);
   EXPECT_EQ(got.activation_bits_average, r.activation_bits_average);
   EXPECT_EQ(got.macs, r.macs);

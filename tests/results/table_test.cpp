@@ -84,6 +84,36 @@ TEST_F(Tables, FigureThatTheProgramDoesNotHaveIsNotMeasured) {
             CellVerdict::NotMeasured);
 }
 
+TEST_F(Tables, AMethodsOwnFiguresStandBesideThePublishedOnes) {
+  SomeRun run;
+  run.figures = {{"ebops", 990}, {"ebops_training", 1200}};
+  add_run(store_, run);
+
+  const Cell cell = made("P,1,MNIST,LeNet,Ours,,,ebops,1000,,,,,\n")[0].cells[0];
+
+  EXPECT_EQ(cell.verdict, CellVerdict::Reproduced);
+  EXPECT_DOUBLE_EQ(cell.ours.mean, 990);
+}
+
+TEST_F(Tables, SizesAreInThePapersOwnUnitAndCompressionByItsOwnCount) {
+  SomeRun run;
+  run.size_bytes = 2 * 1048576;  // and as many paper bytes
+  run.paper_parameters = 4 * 1048576;
+  add_run(store_, run);
+  const std::string row = "P,1,MNIST,LeNet,Ours,4,8,top1,90,2,8,,,\n";
+  auto binary = papers(row);
+  binary["units"] = "file,megabyte\nsome,1048576\n";
+
+  const auto exact = reproduce(&store_, paper_rows(binary, "some"), context_);
+  const auto decimal = made(row);
+
+  ASSERT_EQ(exact[0].cells[1].metric, "size_mb");
+  EXPECT_DOUBLE_EQ(exact[0].cells[1].ours.mean, 2);
+  EXPECT_EQ(exact[0].cells[1].verdict, CellVerdict::Reproduced);
+  EXPECT_EQ(decimal[0].cells[1].verdict, CellVerdict::NotReproduced);
+  EXPECT_DOUBLE_EQ(exact[0].cells[2].ours.mean, 8) << "32 x parameters / bits";
+}
+
 TEST_F(Tables, OldVersionsOfAMethodAndDoubtfulRunsDoNotCount) {
   SomeRun old, current, doubtful;
   current.method_version = 2;

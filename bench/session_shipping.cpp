@@ -1,0 +1,140 @@
+// The part of a session that packages the frozen network and measures it on both sides.
+#include <cmath>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "bench/accuracy.h"
+#include "bench/latency.h"
+#include "bench/session.h"
+#include "runtime/reference_executor.h"
+
+namespace quantbench {
+namespace {
+
+namespace fs = std::filesystem;
+
+double agreement(const PredictionRow& a, const PredictionRow& b) {
+  int64_t same = 0;
+  for (size_t i = 0; i < a.predicted.size(); ++i) same += a.predicted[i] == b.predicted[i];
+  return a.predicted.empty() ? 1
+                             : static_cast<double>(same) / static_cast<double>(a.predicted.size());
+}
+
+std::string hash_of(const PredictionRow& row) {
+  return Sha256().update(row.predicted.data(), row.predicted.size() * sizeof(int32_t)).hex();
+}
+
+}  // namespace
+
+Accuracy Session::measure(const std::string& title, const std::string& kind,
+                          const Classifier& classifier, torch::Device device, Split split) {
+  EvaluationConfig config;
+  config.split = split;
+  config.batch = recipe_.values.integer("evaluation.batch");
+  if (split == Split::Test) config.samples = recipe_.values.integer("evaluation.samples");
+  config.kind = kind;
+  config.device = device;
+  config.loader_threads = loader_threads();
+  const int64_t total = dataset_.size(split);
+  display_.begin(title, config.samples ? std::min(total, config.samples) : total);
+  Accuracy out = measure_accuracy(dataset_, config, classifier,
+                                  [&](int64_t done, int64_t) { display_.update(done); });
+  display_.end();
+  return out;
+}
+
+Shipped Session::ship(const fs::path& path) {
+  Shipped out;
+  out.weights_hash = quantbench::hash_of(snapshot(*network_));
+  network_->to(torch::kCPU);
+  out.packaged = make_package(*network_, *method_);
+  const MethodCard& card = methods().get(recipe_.method).card;
+  out.packaged.package.notes = {{"method", card.name},
+                                {"method_version", std::to_string(card.version)},
+                                {"recipe", sha256(recipe_.canonical())}};
+  out.size_bytes = static_cast<int64_t>(write_package(path, out.packaged.package));
+  out.package_hash = sha256_file(path);
+  return out;
+}
+
+void Session::finish(SessionResult& out) {
+  RunResult& r = out.result;
+  // Float sums would move values across the edges of coarse grids, now and then: only the method's
+  // own rounding is to be seen here, and the package's integers add exactly.
+  network_->compute().exact_products = network_->has_taps();
+  if (facts_.contains("top1_fp32")) r.top1_fp32 = facts_["top1_fp32"].get<double>();
+  Accuracy simulated = measure(
+      "Simulated accuracy", "simulated", [&](const Batch& b) { return network_->forward(b); },
+      device_);
+  r.top1_simulated = simulated.top1();
+  r.top5_simulated = simulated.top5();
+  r.test_loss = simulated.loss;
+  r.test_samples = simulated.samples;
+  r.predictions_hash = hash_of(simulated.predictions);
+  network_->compute().exact_products = false;
+  if (simulated.nan) out.doubts.push_back("The simulated network gives NaN.");
+
+  const fs::path path = config_.folder / "package.safetensors";
+  Shipped shipped_file = ship(path);
+  Packaged& packaged = shipped_file.packaged;
+  r.weights_hash = shipped_file.weights_hash;
+  r.size_bytes = shipped_file.size_bytes;
+  r.package_hash = shipped_file.package_hash;
+  r.size_paper_bits = std::llround(packaged.paper_size.bits);
+  r.size_paper_parameters = packaged.paper_size.parameters;
+  r.figures = method_->figures();
+  if (facts_.contains("validation_top1")) r.validation_top1 = facts_["validation_top1"];
+  double total = 0, stepping = 0;
+  for (const auto& seconds : facts_["seconds"]) {
+    total += seconds.at(0).get<double>();
+    stepping += seconds.at(1).get<double>();
+  }
+  if (stepping > 0) r.overhead = 1 - stepping / total;
+  r.weight_bits_average = packaged.weight_bits_average;
+  r.activation_bits_average = packaged.activation_bits_average;
+  r.macs = packaged.macs;
+  r.bops = packaged.bops;
+  out.sites = std::move(packaged.sites);
+  for (std::string& doubt : packaged.doubts) out.doubts.push_back(std::move(doubt));
+
+  const ReferenceExecutor executor(read_package(path));
+  r.integer_share = executor.integer_share();
+  Accuracy shipped = measure(
+      "Shipped accuracy", "shipped", [&](const Batch& b) { return executor.forward(b); },
+      torch::kCPU);
+  r.top1_shipped = shipped.top1();
+  if (shipped.nan) out.doubts.push_back("The shipped package gives NaN.");
+  const double same = agreement(simulated.predictions, shipped.predictions);
+  if (same < 0.999)
+    out.doubts.push_back(
+        fmt::format("The shipped package answers differently from the simulation on {:.2f} % of "
+                    "the test samples.",
+                    100 * (1 - same)));
+  out.predictions = {std::move(simulated.predictions), std::move(shipped.predictions)};
+  out.artefacts = method_->artefacts();
+  for (const auto& [name, text] : out.artefacts) write_atomically(config_.folder / name, text);
+  // A time beside wrong answers would only mislead.
+  if (recipe_.values.flag("latency") && out.doubts.empty()) out.latencies = latencies();
+}
+
+std::vector<LatencyRow> Session::latencies() {
+  const torch::NoGradGuard no_grad;
+  BatchRequest request;
+  const int64_t size =
+      std::min(recipe_.values.integer("latency.batch"), dataset_.size(Split::Test));
+  for (int64_t i = 0; i < size; ++i) request.positions.push_back(i);
+  const Batch batch = dataset_.batch(Split::Test, request);
+  auto subject = [&](const std::string& name, bool taps) {
+    return TimedSubject{name, "simulated", "LibTorch " TORCH_VERSION, [this, taps, &batch] {
+                          const torch::NoGradGuard inner;
+                          network_->enable_taps(taps);
+                          network_->forward(batch);
+                        }};
+  };
+  std::vector<LatencyRow> rows =
+      measure_latency({subject("fp32", false), subject("fake_quantized", true)}, size);
+  network_->enable_taps(true);
+  return rows;
+}
+
+}  // namespace quantbench

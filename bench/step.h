@@ -1,0 +1,63 @@
+// One training step, and the sums over the steps of an epoch: what the trainer does and what the
+// benchmarks of training steps time.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "bench/optimizer.h"
+#include "methods/method.h"
+
+namespace quantbench {
+
+// What a step leaves, on its device: nobody waits for it.
+struct StepOutcome {
+  int64_t step = 0;  // of the epoch
+  Tensor task_loss;  // mean cross-entropy, one number
+  Tensor loss;       // with the method's own term
+  Tensor correct;    // right answers, one number
+  int64_t samples = 0;
+};
+
+// Where the step stands on the curve of its phase, in epochs.
+double epochs_into_phase(const Progress& progress);
+
+// Clears gradients, runs forward and backward between the method's hooks, steps the optimizer.
+// `library_seed` is for LibTorch's own generator (dropout), a function of the position.
+StepOutcome training_step(Network& network, Method& method, PhaseOptimizer& optimizer,
+                          const Batch& batch, const Progress& progress, uint64_t library_seed);
+
+// Sums of the running epoch. Outcomes are fetched from the device in bunches; the sums are the same
+// however they are bunched.
+class EpochTally {
+ public:
+  struct NotFinite {
+    int64_t step = 0;  // the first such step of the epoch
+    double loss = 0;
+  };
+
+  EpochTally() = default;
+  explicit EpochTally(const nlohmann::json& counters);
+  nlohmann::json counters() const;  // after settle()
+
+  void add(StepOutcome outcome) { pending_.push_back(std::move(outcome)); }
+  // Whether so much is pending that it should be settled.
+  bool is_full() const { return pending_.size() >= 32; }
+  // Waits for what is pending and adds it up to the first loss that is no finite number, if any.
+  std::optional<NotFinite> settle();
+
+  double mean_loss() const;  // these two after settle()
+  double top1() const;
+
+  double seconds = 0;  // of the steps and of waiting for their batches
+
+ private:
+  double loss_ = 0;
+  int64_t correct_ = 0, samples_ = 0, steps_ = 0;
+  std::vector<StepOutcome> pending_;
+};
+
+// Moves `average` towards the parameters of `module` by the share 1 - decay, and copies its
+// buffers. What is new in the module starts there, what it lacks is dropped.
+void update_average(NamedTensors& average, const torch::nn::Module& module, double decay);
+
+}  // namespace quantbench
