@@ -262,6 +262,25 @@ Tensor soft_staircase(const Tensor& x, const Tensor& alpha, const Tensor& beta,
   return run<SoftFunction>(x, alpha, beta, std::move(settings));
 }
 
+Tensor hard_steps(const Tensor& x, const CodebookFormat& format, kernels::Rectifier rectifier) {
+  const torch::NoGradGuard no_grad;
+  const Tensor input = x.detach().to(torch::kFloat32);
+  // Beyond these, a search is faster than a look at every threshold.
+  constexpr int64_t kMostCompared = 32;
+  if (!input.is_cpu() || format.thresholds.numel() > kMostCompared)
+    return quantbench::apply(format, rectified(input, rectifier));
+  const Tensor from = dense(input, false);
+  const Tensor levels = format.levels.cpu().contiguous(),
+               edges = format.thresholds.cpu().contiguous();
+  Tensor y = torch::empty_like(from);
+  Runs(from, 1).for_each([&](int64_t, int64_t, int64_t first, int64_t count) {
+    kernels::hard_steps(from.data_ptr<float>() + first, y.data_ptr<float>() + first, count,
+                        edges.data_ptr<float>(), levels.data_ptr<float>(), edges.numel(),
+                        rectifier);
+  });
+  return y;
+}
+
 Tensor semi_relaxed_quantize(const Tensor& x, const Tensor& alpha, const Tensor& sigma, int64_t low,
                              int64_t high, kernels::Rectifier rectifier, bool kernels) {
   auto settings = c10::make_intrusive<Settings>();

@@ -8,6 +8,7 @@
 #include "base/torch.h"
 #include "methods/common/kernels.h"
 #include "methods/common/staircase.h"
+#include "methods/encoding.h"
 #include "models/tap.h"
 
 namespace quantbench {
@@ -29,6 +30,10 @@ struct Softness {
 Tensor soft_staircase(const Tensor& x, const Tensor& alpha, const Tensor& beta,
                       const Staircase& staircase, const Softness& softness = {},
                       kernels::Rectifier rectifier = {});
+
+// apply(format, rectified x), bit for bit, for a format of one table with thresholds; without a
+// gradient.
+Tensor hard_steps(const Tensor& x, const CodebookFormat& format, kernels::Rectifier rectifier = {});
 
 // SRQ (arXiv 1911.12990): forward the most probable grid point of alpha * {low..high} under
 // logistic noise of scale sigma, which is the nearest; backward the derivatives of the categorical

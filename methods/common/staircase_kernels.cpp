@@ -406,6 +406,25 @@ StepSums soft_steps_backward(const double* x, const double* gradient, double* dx
 }
 
 QUANTBENCH_CLONES
+void hard_steps(const float* x, float* y, int64_t n, const float* edges, const float* levels,
+                int64_t edge_count, Rectifier rectifier) {
+  float position[kPart];
+  for (int64_t begin = 0; begin < n; begin += kPart) {
+    const int64_t count = std::min(kPart, n - begin);
+    float* __restrict to = y + begin;
+    for (int64_t i = 0; i < count; ++i) {
+      position[i] = rectified(x[begin + i], rectifier);
+      to[i] = levels[0];
+    }
+    for (int64_t k = 0; k < edge_count; ++k) {
+      const float edge = edges[k], level = levels[k + 1];
+      for (int64_t i = 0; i < count; ++i) to[i] = position[i] > edge ? level : to[i];
+    }
+    for (int64_t i = 0; i < count; ++i) to[i] = std::isnan(position[i]) ? position[i] : to[i];
+  }
+}
+
+QUANTBENCH_CLONES
 StepSums semi_relaxed_backward(const float* x, const float* gradient, float* dx, int64_t n,
                                const SoftSteps<float>& steps, float inverse, float low, float high,
                                Rectifier rectifier) {

@@ -89,6 +89,10 @@ StepSums soft_steps_backward(const double* x, const double* gradient, double* dx
                              const SoftSteps<double>& steps, const SoftSteps<double>& slopes,
                              double rate, StepScales<double> scales, Rectifier rectifier);
 
+// y = levels[number of edges strictly below rectified x]; NaN stays NaN.
+void hard_steps(const float* x, float* y, int64_t n, const float* edges, const float* levels,
+                int64_t edge_count, Rectifier rectifier);
+
 // SRQ's dense rule on the integers low..high, r = alpha/sigma the slope of `steps`:
 // dx = gradient * r * S0. Returns the sums of gradient * (m - r*p*S0 + S1), with m the integer
 // nearest to p = x/alpha, and of gradient * S1; S0 = sum sig'(u_k), S1 = sum sig'(u_k) u_k.

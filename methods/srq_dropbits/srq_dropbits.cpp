@@ -2,7 +2,7 @@
 
 #include "methods/common/bit_allocation.h"
 #include "methods/common/range_quantizers.h"
-#include "methods/common/reestimate.h"
+#include "models/batch_norm.h"
 #include "methods/common/sample_values.h"
 
 namespace quantbench {
