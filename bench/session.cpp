@@ -228,9 +228,6 @@ Shipped Session::ship(const fs::path& path) {
 
 void Session::finish(SessionResult& out) {
   RunResult& r = out.result;
-  // Float sums would move values across the edges of coarse grids, now and then: only the method's
-  // own rounding is to be seen here, and the package's integers add exactly.
-  network_->compute().exact_products = network_->has_taps();
   if (facts_.contains("top1_fp32")) r.top1_fp32 = facts_["top1_fp32"].get<double>();
   Accuracy simulated = measure(
       "Simulated accuracy", "simulated", [&](const Batch& b) { return network_->forward(b); },
@@ -240,7 +237,6 @@ void Session::finish(SessionResult& out) {
   r.test_loss = simulated.loss;
   r.test_samples = simulated.samples;
   r.predictions_hash = hash_of(simulated.predictions);
-  network_->compute().exact_products = false;
   if (simulated.nan) out.doubts.push_back("The simulated network gives NaN.");
 
   const fs::path path = config_.folder / "package.safetensors";

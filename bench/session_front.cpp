@@ -22,7 +22,6 @@ FrontRow Session::measure_kept(const std::string& name,
   method_->freeze(context);
   network_->eval();
   row.figures = method_->figures();
-  network_->compute().exact_products = network_->has_taps();
   const Classifier simulate = [&](const Batch& b) { return network_->forward(b); };
   row.validation_top1 = measure(name, "validation", simulate, device_, Split::Validation).top1();
 
@@ -43,7 +42,6 @@ FrontRow Session::measure_kept(const std::string& name,
         return integers;
       },
       torch::kCPU);
-  network_->compute().exact_products = false;
   row.samples = accuracy.samples;
   row.top1_shipped = accuracy.top1();
   row.top1_simulated = static_cast<double>(simulated_correct) /

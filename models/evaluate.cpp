@@ -31,10 +31,7 @@ struct Evaluator {
   Tensor product(const Tensor& x, const Multiply& multiply) const {
     const Tensor weight = tap(PointKind::Weight, parameter("weight"));
     const Tensor bias = tap(PointKind::Bias, parameter("bias"));
-    if (!how.exact_products) return multiply(x, weight, bias);
-    const Tensor out = multiply(x.to(torch::kDouble), weight.to(torch::kDouble),
-                                bias.defined() ? bias.to(torch::kDouble) : bias);
-    return out.to(torch::kFloat).contiguous(x.suggest_memory_format());
+    return multiply(x, weight, bias);
   }
 
   Tensor operator()(const op::Input&) const { return batch.input; }

@@ -1,5 +1,4 @@
-// What every operation of a Graph computes, in float: the one place where it is written. The
-// training executor and the package executor both call it.
+// What every operation of a Graph computes, in float: the one place where it is written.
 #pragma once
 
 #include <functional>
@@ -19,8 +18,6 @@ struct Evaluation {
   // AttentionLogit); returns what goes on.
   std::function<Tensor(PointKind, const Tensor&, const Topology*, Rows)> tap;
   bool training = false;  // BatchNorm statistics, Dropout
-  // Conv2d and Linear multiply and add in float64 and round to float32 once, at the end.
-  bool exact_products = false;
 };
 
 // `inputs` are the values of node.inputs (empty for Input, whose value is batch.input). Shapes as

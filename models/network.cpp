@@ -238,7 +238,6 @@ Tensor Network::evaluate(int index, const Batch& batch, std::vector<Tensor>& val
     return tapped({index, kind}, x, {batch, on, rows});
   };
   how.training = is_training();
-  how.exact_products = compute_.exact_products;
   Tensor value = quantbench::evaluate(node, inputs, batch, how);
   if (index == 0 && compute_.channels_last && value.dim() == 4)
     value = value.contiguous(torch::MemoryFormat::ChannelsLast);

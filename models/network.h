@@ -17,9 +17,8 @@
 namespace quantbench {
 
 struct ComputeOptions {
-  bool channels_last = true;    // 4-d tensors in NHWC; logits differ in rounding only
-  bool bf16 = false;            // autocast of convolutions and matrix products
-  bool exact_products = false;  // as in Evaluation; for the last word on a frozen network
+  bool channels_last = true;  // 4-d tensors in NHWC; logits differ in rounding only
+  bool bf16 = false;          // autocast of convolutions and matrix products
 };
 
 class Network : public torch::nn::Module {

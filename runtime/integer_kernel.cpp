@@ -1,13 +1,6 @@
 #include "runtime/integer_kernel.h"
 
-// One version a vector unit, chosen when the program starts; integer sums are the same in all. The
-// sanitizers do not bear with functions that are chosen before they are set up.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define QUANTBENCH_CLONES __attribute__((target_clones("arch=icelake-server", "avx2", "default")))
-#else
-#define QUANTBENCH_CLONES
-#endif
+#include "runtime/clones.h"
 
 namespace quantbench {
 

@@ -3,14 +3,12 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <optional>
+#include <functional>
 
 #include "base/error.h"
-#include "models/evaluate.h"
-#include "runtime/integer_grid.h"
-#include "runtime/integer_layer.h"
-#include "runtime/package_check.h"
-#include "runtime/slots.h"
+#include "runtime/float_math.h"
+#include "runtime/reference_graph.h"
+#include "runtime/reference_products.h"
 
 namespace quantbench {
 namespace {
@@ -18,239 +16,325 @@ namespace {
 // Images that go through the network together: few enough to stay in a core's cache.
 constexpr int64_t kImagesAtOnce = 8;
 
-// Where a value lies: on the grid of some format, or anywhere.
-struct Range {
-  float scale = 1;
-  int64_t largest = 0;
-};
-using MaybeRange = std::optional<Range>;
-
-// Whether float64 holds every sum of products.
-bool exact(const Range& operand, const IntegerWeight& weight) {
-  constexpr int64_t kLargestSum = int64_t{1} << 53;
-  return operand.largest == 0 || weight.largest_row_sum <= kLargestSum / operand.largest;
+Data data_of(const Tensor& input) {
+  Data out;
+  out.rows = input.size(0);
+  Tensor last = input.to(torch::kFloat);
+  if (last.dim() == 4) last = last.permute({0, 2, 3, 1});
+  last = last.contiguous();
+  out.x.assign(last.data_ptr<float>(), last.data_ptr<float>() + last.numel());
+  return out;
 }
 
-MaybeRange range_of(const std::optional<IntegerGrid>& grid) {
-  if (!grid) return std::nullopt;
-  return Range{grid->scale(), grid->largest()};
+Tensor tensor_of(const Data& data, const std::vector<int64_t>& shape) {
+  std::vector<int64_t> sizes{data.rows};
+  if (shape.size() == 3)
+    sizes.insert(sizes.end(), {shape[1], shape[2], shape[0]});
+  else
+    sizes.insert(sizes.end(), shape.begin(), shape.end());
+  Tensor out = torch::empty(sizes, data.on_grid ? torch::kInt : torch::kFloat);
+  if (data.on_grid)
+    std::copy(data.n.begin(), data.n.end(), out.data_ptr<int32_t>());
+  else
+    std::copy(data.x.begin(), data.x.end(), out.data_ptr<float>());
+  return shape.size() == 3 ? out.permute({0, 3, 1, 2}).contiguous() : out;
 }
 
-// A value as real numbers, or as integers of a grid, or both.
-class Value {
- public:
-  static Value of_real(Tensor real) {
-    Value value;
-    value.real_ = std::move(real);
-    return value;
-  }
-  static Value of_integers(Tensor integers, float scale) {
-    Value value;
-    value.integers_ = std::move(integers);
-    value.scale_ = scale;
-    return value;
+// Moves of numbers and sums of windows, over integers and floats alike.
+template <typename T>
+struct Mover {
+  std::vector<const T*> from;
+  std::vector<Extent> in;
+  Extent to;
+  int64_t rows = 0;
+  T* out = nullptr;
+
+  void operator()(const op::Flatten&) const {
+    for (int64_t n = 0; n < rows; ++n)
+      for (int64_t c = 0; c < in[0].channels; ++c)
+        for (int64_t p = 0; p < in[0].pixels(); ++p)
+          out[n * to.channels + c * in[0].pixels() + p] =
+              from[0][(n * in[0].pixels() + p) * in[0].channels + c];
   }
 
-  const Tensor& real() const {
-    if (!real_.defined()) real_ = integers_ * scale_;
-    return real_;
+  void operator()(const op::Concat&) const {
+    for (int64_t p = 0; p < rows * to.pixels(); ++p) {
+      T* next = out + p * to.channels;
+      for (size_t k = 0; k < from.size(); ++k)
+        next = std::copy_n(from[k] + p * in[k].channels, in[k].channels, next);
+    }
   }
-  bool on_grid() const { return integers_.defined(); }
-  const Tensor& integers() const { return integers_; }
-  float scale() const { return scale_; }
 
- private:
-  mutable Tensor real_;
-  Tensor integers_;
-  float scale_ = 1;
+  void operator()(const op::PadShortcut& o) const {
+    for (int64_t n = 0; n < rows; ++n)
+      for (int64_t y = 0; y < to.height; ++y)
+        for (int64_t x = 0; x < to.width; ++x)
+          std::copy_n(from[0] + ((n * in[0].height + y * o.stride) * in[0].width + x * o.stride) *
+                                    in[0].channels,
+                      in[0].channels,
+                      out + ((n * to.height + y) * to.width + x) * to.channels + o.before);
+  }
+
+  void operator()(const op::MaxPool& o) const {
+    for (int64_t n = 0; n < rows; ++n)
+      for (int64_t y = 0; y < to.height; ++y)
+        for (int64_t x = 0; x < to.width; ++x)
+          for (int64_t c = 0; c < to.channels; ++c) {
+            const int64_t top = y * o.stride - o.padding, left = x * o.stride - o.padding;
+            T best{};
+            bool any = false;
+            for (int64_t i = std::max<int64_t>(top, 0); i < std::min(top + o.kernel, in[0].height);
+                 ++i)
+              for (int64_t j = std::max<int64_t>(left, 0);
+                   j < std::min(left + o.kernel, in[0].width); ++j) {
+                const T value =
+                    from[0][((n * in[0].height + i) * in[0].width + j) * to.channels + c];
+                if (!any || value > best || value != value) best = value;
+                any = true;
+              }
+            out[((n * to.height + y) * to.width + x) * to.channels + c] = best;
+          }
+  }
+
+  template <typename Other>
+  void operator()(const Other& o) const {
+    fail("{} moves no numbers.", name_of(Operation(o)));
+  }
 };
 
-// What leaves or enters at a point that has a format.
-class Place {
- public:
-  explicit Place(Format format) : format_(std::move(format)) {
-    if (auto* uniform = std::get_if<UniformFormat>(&format_)) grid_ = IntegerGrid::of(*uniform);
+template <typename T>
+const std::vector<T>& numbers_of(const Data& data) {
+  if constexpr (std::is_same_v<T, int32_t>)
+    return data.n;
+  else
+    return data.x;
+}
+
+template <typename T>
+void move(const Operation& operation, const std::vector<int>& inputs, const Plan& plan,
+          const std::vector<Data>& values, const Extent& to, std::vector<T>& out) {
+  Mover<T> mover;
+  mover.to = to;
+  mover.rows = values[static_cast<size_t>(inputs[0])].rows;
+  for (int v : inputs) {
+    mover.from.push_back(numbers_of<T>(values[static_cast<size_t>(v)]).data());
+    mover.in.push_back(Extent::of(plan.values[static_cast<size_t>(v)].shape));
   }
+  out.assign(static_cast<size_t>(mover.rows * to.elements()), T(0));
+  mover.out = out.data();
+  std::visit(mover, operation);
+}
 
-  const std::optional<IntegerGrid>& grid() const { return grid_; }
-  const Format& format() const { return format_; }
-
-  Value operator()(const Tensor& x) const {
-    // A number that is none must stay visible, and integers have no room for it.
-    if (!grid_ || torch::isnan(x).any().item<bool>()) return Value::of_real(apply(format_, x));
-    return Value::of_integers(grid_->place(x), grid_->scale());
+template <typename T, typename Acc>
+void pool(const SumPool& work, const Data& data, const Extent& in, const Extent& to,
+          const std::vector<Data>& values, const Finisher& finish, Data& out) {
+  const T* from = numbers_of<T>(data).data();
+  const int64_t height = work.kernel > 0 ? work.kernel : in.height;
+  const int64_t width = work.kernel > 0 ? work.kernel : in.width;
+  std::vector<Acc> acc(static_cast<size_t>(to.elements()));
+  for (int64_t n = 0; n < data.rows; ++n) {
+    std::fill(acc.begin(), acc.end(), Acc(0));
+    for (int64_t y = 0; y < to.height; ++y)
+      for (int64_t x = 0; x < to.width; ++x)
+        for (int64_t i = 0; i < height; ++i)
+          for (int64_t j = 0; j < width; ++j)
+            for (int64_t c = 0; c < to.channels; ++c)
+              acc[static_cast<size_t>((y * to.width + x) * to.channels + c)] +=
+                  from[((n * in.height + y * work.stride + i) * in.width + x * work.stride + j) *
+                           in.channels +
+                       c];
+    finish.apply(acc.data(), n, 0, to.elements(), values, out);
   }
+}
 
- private:
-  Format format_;
-  std::optional<IntegerGrid> grid_;
-};
+using Run = std::function<Data(const std::vector<Data>&, const Batch&)>;
 
-// Its output holds numbers of its input and zeros, nothing new.
-bool keeps_grid(const Operation& operation) {
-  if (auto* relu = std::get_if<op::Relu>(&operation)) return relu->max == 0;
-  return std::holds_alternative<op::Flatten>(operation) ||
-         std::holds_alternative<op::Dropout>(operation) ||
-         std::holds_alternative<op::PadShortcut>(operation) ||
-         std::holds_alternative<op::MaxPool>(operation);
+const Topology& topology_of(const Batch& batch, const Step& step) {
+  require(batch.topology != nullptr, "Step {} passes messages, but the batch has no graph.",
+          step.name);
+  return *batch.topology;
+}
+
+// What executes one step; `plan` outlives it.
+Run runner(const Plan& plan, const Step& step) {
+  const PlanValue& output = plan.values[static_cast<size_t>(step.output)];
+  if (auto* work = std::get_if<Move>(&step.work))
+    return [&plan, &step, &output, work](const std::vector<Data>& values, const Batch&) {
+      Data out;
+      out.rows = values[static_cast<size_t>(step.inputs[0])].rows;
+      out.on_grid = output.grid.has_value();
+      const Extent to = Extent::of(output.shape);
+      if (out.on_grid)
+        move(work->operation, step.inputs, plan, values, to, out.n);
+      else
+        move(work->operation, step.inputs, plan, values, to, out.x);
+      return out;
+    };
+
+  const auto finish = std::make_shared<Finisher>(step.finish, output);
+  const PlanValue& input = plan.values[static_cast<size_t>(step.inputs[0])];
+  const auto of_input = [&step](const std::vector<Data>& values) -> const Data& {
+    return values[static_cast<size_t>(step.inputs[0])];
+  };
+  if (std::holds_alternative<Product>(step.work))
+    return [product = std::make_shared<ReferenceProduct>(step, plan), finish](
+               const std::vector<Data>& values, const Batch&) {
+      return product->run(values, *finish);
+    };
+  if (std::holds_alternative<Aggregate>(step.work))
+    return [work = std::make_shared<ReferenceAggregate>(step, plan), finish, &step](
+               const std::vector<Data>& values, const Batch& batch) {
+      return work->run(values, topology_of(batch, step), *finish);
+    };
+  if (std::holds_alternative<Attend>(step.work))
+    return [work = std::make_shared<ReferenceAttention>(step, plan), finish, &step](
+               const std::vector<Data>& values, const Batch& batch) {
+      return work->run(values, topology_of(batch, step), *finish);
+    };
+  if (std::holds_alternative<ReadOut>(step.work))
+    return [finish, &step](const std::vector<Data>& values, const Batch& batch) {
+      return read_out(step, values, topology_of(batch, step), *finish);
+    };
+  if (auto* work = std::get_if<SumPool>(&step.work))
+    return [work, finish, of_input, in = Extent::of(input.shape), to = Extent::of(output.shape),
+            wide = step.accumulator == Accumulator::Int64](const std::vector<Data>& values,
+                                                           const Batch&) {
+      const Data& x = of_input(values);
+      Data out = finish->prepare(x.rows);
+      if (!x.on_grid)
+        pool<float, float>(*work, x, in, to, values, *finish, out);
+      else if (wide)
+        pool<int32_t, int64_t>(*work, x, in, to, values, *finish, out);
+      else
+        pool<int32_t, int32_t>(*work, x, in, to, values, *finish, out);
+      return out;
+    };
+  const bool elu = std::holds_alternative<EluWork>(step.work);
+  return [finish, of_input, elu, scale = input.grid ? input.grid->scale : 1.0f,
+          elements = Extent::of(input.shape).elements()](const std::vector<Data>& values,
+                                                         const Batch&) {
+    const Data& x = of_input(values);
+    Data out = finish->prepare(x.rows);
+    std::vector<float> room(elu ? static_cast<size_t>(elements) : 0);
+    for (int64_t n = 0; n < x.rows; ++n) {
+      const auto first = static_cast<size_t>(n * elements);
+      if (elu) {
+        for (size_t i = 0; i < room.size(); ++i) {
+          const float real =
+              x.on_grid ? static_cast<float>(x.n[first + i]) * scale : x.x[first + i];
+          room[i] = real > 0 ? real : plan_exp(real) - 1.0f;
+        }
+        finish->apply(room.data(), n, 0, elements, values, out);
+      } else if (x.on_grid) {
+        finish->apply(&x.n[first], n, 0, elements, values, out);
+      } else {
+        finish->apply(&x.x[first], n, 0, elements, values, out);
+      }
+    }
+    return out;
+  };
 }
 
 }  // namespace
 
 struct ReferenceExecutor::State {
-  Graph graph;
-  std::vector<std::map<std::string, Tensor>> parameters;  // of each node
-  std::map<Point, Place> places;
-  std::vector<std::unique_ptr<IntegerLayer>> layers;  // of each node; null: computed in float
-  std::vector<int> last_use;
+  Plan plan;
   double integer_share = 0;
-  bool quantized = false;  // something is: what is left in float is then multiplied exactly, too
+  std::vector<Run> steps;
+  std::vector<int> last_use;  // of each value: the last step that reads it
 
-  explicit State(Package package) : graph(std::move(package.graph)) {
-    const size_t count = graph.nodes.size();
-    parameters.resize(count);
-    layers.resize(count);
-    for (const ParameterSlot& slot : parameter_slots(graph)) {
-      const auto node = static_cast<size_t>(slot.node);
-      const auto encoded =
-          slot.kind ? package.weights.find({slot.node, *slot.kind}) : package.weights.end();
-      parameters[node][slot.local] = encoded == package.weights.end()
-                                         ? package.parameters.at(slot.name)
-                                         : decode(encoded->second);
+  explicit State(Plan made) : plan(std::move(made)) {
+    integer_share = quantbench::integer_share(plan);
+    last_use.assign(plan.values.size(), -1);
+    for (size_t i = 0; i < plan.steps.size(); ++i) {
+      const Step& step = plan.steps[i];
+      steps.push_back(runner(plan, step));
+      const auto use = [&](int v) { last_use[static_cast<size_t>(v)] = static_cast<int>(i); };
+      for (int v : step.inputs) use(v);
+      for (const Addend& addend : step.finish.addends) use(addend.value);
     }
-    for (const auto& [point, format] : package.activations)
-      if (!std::holds_alternative<FloatFormat>(format)) places.emplace(point, Place(format));
-    quantized = !package.weights.empty() || !places.empty();
-    plan(package.weights);
-    last_use.resize(count, static_cast<int>(count) - 1);
-    const auto consumers = graph.consumers();
-    for (size_t i = 0; i < count; ++i)
-      if (!consumers[i].empty())
-        last_use[i] = *std::max_element(consumers[i].begin(), consumers[i].end());
+    last_use[static_cast<size_t>(plan.output)] = static_cast<int>(plan.steps.size());
   }
 
-  const Place* place(const Point& point) const {
-    const auto found = places.find(point);
-    return found == places.end() ? nullptr : &found->second;
-  }
-
-  Tensor parameter(size_t node, const std::string& name) const {
-    const auto found = parameters[node].find(name);
-    return found == parameters[node].end() ? Tensor() : found->second;
-  }
-
-  // Follows the grids through the graph and puts an integer layer wherever two of them meet.
-  void plan(const std::map<Point, Encoding>& weights) {
-    const auto macs = count_macs(graph);
-    int64_t total = 0, on_integers = 0;
-    std::vector<MaybeRange> ranges;
-    for (size_t i = 0; i < graph.nodes.size(); ++i) {
-      const Node& node = graph.nodes[i];
-      const int index = static_cast<int>(i);
-      MaybeRange operand;
-      if (!node.inputs.empty()) {
-        const Place* at_input = place({index, PointKind::Input, 0});
-        operand =
-            at_input ? range_of(at_input->grid()) : ranges[static_cast<size_t>(node.inputs[0])];
-      }
-      const Place* at_output = place({index, PointKind::Output, 0});
-      if (at_output)
-        ranges.push_back(range_of(at_output->grid()));
-      else
-        ranges.push_back(keeps_grid(node.operation) ? operand : std::nullopt);
-
-      total += macs[i];
-      const auto encoding = weights.find({index, PointKind::Weight, 0});
-      if (!operand || encoding == weights.end()) continue;
-      auto* uniform = std::get_if<UniformEncoding>(&encoding->second);
-      const auto weight = uniform ? integer_weight(*uniform) : std::nullopt;
-      if (!weight || !exact(*operand, *weight)) continue;
-      layers[i] = std::make_unique<IntegerLayer>(node.operation, *weight, parameter(i, "bias"),
-                                                 operand->scale, operand->largest);
-      on_integers += macs[i];
+  std::vector<Data> run(const Batch& batch, bool keep) const {
+    std::vector<Data> values(plan.values.size());
+    values[0] = data_of(batch.input);
+    for (size_t i = 0; i < steps.size(); ++i) {
+      values[static_cast<size_t>(plan.steps[i].output)] = steps[i](values, batch);
+      if (keep) continue;
+      for (size_t v = 0; v < values.size(); ++v)
+        if (last_use[v] == static_cast<int>(i)) values[v] = {};
     }
-    if (total > 0) integer_share = static_cast<double>(on_integers) / static_cast<double>(total);
+    return values;
   }
 
-  Value evaluate(size_t i, const Batch& batch, const std::vector<Value>& values) const {
-    const Node& node = graph.nodes[i];
-    const int index = static_cast<int>(i);
-    std::vector<Value> inputs;
-    for (size_t port = 0; port < node.inputs.size(); ++port) {
-      const Value& value = values[static_cast<size_t>(node.inputs[port])];
-      const Place* at_input = place({index, PointKind::Input, static_cast<int>(port)});
-      inputs.push_back(at_input ? (*at_input)(value.real()) : value);
-    }
-
-    Evaluation how;
-    how.exact_products = quantized;
-    how.parameter = [&](const char* name) { return parameter(i, name); };
-    how.tap = [&](PointKind kind, const Tensor& x, const Topology*, Rows) {
-      const Place* inside = place({index, kind, 0});
-      return inside ? apply(inside->format(), x) : x;
-    };
-    const auto compute = [&](const std::vector<Tensor>& operands) {
-      return quantbench::evaluate(node, operands, batch, how);
-    };
-    const auto real_inputs = [&] {
-      std::vector<Tensor> real;
-      for (const Value& input : inputs) real.push_back(input.real());
-      return real;
-    };
-
-    const Place* at_output = place({index, PointKind::Output, 0});
-    const bool on_grid = inputs.size() == 1 && inputs[0].on_grid();
-    if (on_grid && keeps_grid(node.operation) && !at_output)
-      return Value::of_integers(compute({inputs[0].integers()}), inputs[0].scale());
-    Tensor value =
-        layers[i] && on_grid ? layers[i]->forward(inputs[0].integers()) : compute(real_inputs());
-    // The memory format of training, so that sums over pixels run in the same order.
-    if (i == 0 && value.dim() == 4) value = value.contiguous(torch::MemoryFormat::ChannelsLast);
-    return at_output ? (*at_output)(value) : Value::of_real(value);
+  Tensor logits(const Batch& batch) const {
+    const std::vector<Data> values = run(batch, false);
+    const PlanValue& output = plan.values[static_cast<size_t>(plan.output)];
+    const Tensor out = tensor_of(values[static_cast<size_t>(plan.output)], output.shape);
+    return output.grid ? out.to(torch::kFloat) * output.grid->scale : out;
   }
 
-  Tensor run(const Batch& batch) const {
-    const torch::NoGradGuard no_grad;
-    std::vector<Value> values;
-    for (size_t i = 0; i < graph.nodes.size(); ++i) {
-      values.push_back(evaluate(i, batch, values));
-      for (int input : graph.nodes[i].inputs)
-        if (last_use[static_cast<size_t>(input)] == static_cast<int>(i))
-          values[static_cast<size_t>(input)] = {};
-    }
-    return values.back().real();
+  Batch checked(const Batch& batch) const {
+    Batch here = batch.to(torch::kCPU);
+    const std::vector<int64_t>& shape = plan.input_shape;
+    require(here.input.dim() == static_cast<int64_t>(shape.size()) + 1 &&
+                here.input.sizes().slice(1) == torch::IntArrayRef(shape),
+            "The network {} does not take inputs of that shape.", plan.name);
+    require(here.topology != nullptr || !plan.needs_topology,
+            "The network {} passes messages, but the batch has no graph.", plan.name);
+    require(!plan.needs_topology || here.topology->node_count() == here.input.size(0),
+            "The network {} gets features of {} nodes and a graph of {}.", plan.name,
+            here.input.size(0), plan.needs_topology ? here.topology->node_count() : 0);
+    return here;
   }
 };
 
-ReferenceExecutor::ReferenceExecutor(Package package) {
-  check(package, "The package of " + package.graph.name);
-  state_ = std::make_unique<State>(std::move(package));
-}
+ReferenceExecutor::ReferenceExecutor(const Package& package)
+    : ReferenceExecutor(make_plan(package)) {}
+
+ReferenceExecutor::ReferenceExecutor(Plan plan)
+    : state_(std::make_unique<State>(std::move(plan))) {}
 
 ReferenceExecutor::~ReferenceExecutor() = default;
 
 Tensor ReferenceExecutor::forward(const Batch& batch) const {
-  const Batch here = batch.to(torch::kCPU);
-  const std::vector<int64_t>& shape = state_->graph.input_shape;
-  require(here.input.dim() == static_cast<int64_t>(shape.size()) + 1 &&
-              here.input.sizes().slice(1) == torch::IntArrayRef(shape),
-          "The network {} does not take inputs of that shape.", state_->graph.name);
+  const torch::NoGradGuard no_grad;
+  const Batch here = state_->checked(batch);
   const int64_t rows = here.input.size(0);
-  if (here.topology || rows <= kImagesAtOnce) return state_->run(here);
-
-  const int64_t chunks = (rows + kImagesAtOnce - 1) / kImagesAtOnce;
+  Tensor out;
+  if (state_->plan.needs_topology) {
+    out = state_->logits(here);
+    // Integers have no room for NaN; it must stay visible.
+    if (here.input.isnan().any().item<bool>()) out.fill_(NAN);
+    return out;
+  }
+  const int64_t chunks = std::max<int64_t>((rows + kImagesAtOnce - 1) / kImagesAtOnce, 1);
   std::vector<Tensor> outputs(static_cast<size_t>(chunks));
   at::parallel_for(0, chunks, 1, [&](int64_t first, int64_t last) {
+    const torch::NoGradGuard inner;
     for (int64_t chunk = first; chunk < last; ++chunk) {
       Batch part;
       const int64_t begin = chunk * kImagesAtOnce;
       part.input = here.input.narrow(0, begin, std::min(kImagesAtOnce, rows - begin));
-      outputs[static_cast<size_t>(chunk)] = state_->run(part);
+      outputs[static_cast<size_t>(chunk)] = state_->logits(part);
     }
   });
-  return torch::cat(outputs);
+  out = torch::cat(outputs);
+  const Tensor broken = here.input.flatten(1).isnan().any(1);
+  if (broken.any().item<bool>()) out.masked_fill_(broken.unsqueeze(1), NAN);
+  return out;
+}
+
+std::vector<Tensor> ReferenceExecutor::trace(const Batch& batch) const {
+  const std::vector<Data> values = state_->run(state_->checked(batch), true);
+  std::vector<Tensor> out;
+  for (size_t v = 0; v < values.size(); ++v)
+    out.push_back(tensor_of(values[v], state_->plan.values[v].shape));
+  return out;
 }
 
 double ReferenceExecutor::integer_share() const { return state_->integer_share; }
+const Plan& ReferenceExecutor::plan() const { return state_->plan; }
 
 }  // namespace quantbench

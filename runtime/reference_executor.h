@@ -1,26 +1,31 @@
-// A simple, exact executor of a package: every product of two uniform-integer operands is computed
-// on integers (int32 accumulators where they provably suffice, int64 otherwise), everything else in
-// float as the training graph does it. It is the oracle that faster engines are tested against.
+// Runs a plan step by step, each as plan.h writes it: simple and exact, the oracle that faster
+// engines are tested against.
 #pragma once
 
 #include <memory>
+#include <vector>
 
-#include "base/batch.h"
-#include "runtime/package.h"
+#include "runtime/executor.h"
+#include "runtime/plan.h"
 
 namespace quantbench {
 
-class ReferenceExecutor {
+class ReferenceExecutor : public Executor {
  public:
-  // Decodes what can be decoded once. Throws Error when the package does not fit its graph.
-  explicit ReferenceExecutor(Package package);
-  ~ReferenceExecutor();
+  // Throws Error when the package does not fit its graph.
+  explicit ReferenceExecutor(const Package& package);
+  explicit ReferenceExecutor(Plan plan);
+  ~ReferenceExecutor() override;
 
-  // Logits [rows, classes], float32. Deterministic, whatever the number of threads.
-  Tensor forward(const Batch& batch) const;
+  Tensor forward(const Batch& batch) const override;
+  std::string name() const override { return "reference"; }
+  double integer_share() const override;
 
-  // How many of the network's multiply-accumulates (per sample) run on integers: 0..1.
-  double integer_share() const;
+  const Plan& plan() const;
+
+  // Every value of the plan for a batch: int32 where it has a grid (its n), else float32; [rows,
+  // ...] in the value's shape.
+  std::vector<Tensor> trace(const Batch& batch) const;
 
  private:
   struct State;

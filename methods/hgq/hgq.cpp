@@ -251,16 +251,12 @@ void Hgq::calibrate(MethodContext& context) {
   const torch::NoGradGuard no_grad;
   Network& network = context.network;
   network.eval();
-  // As packages add: a range found with other roundings could overflow by one step.
-  const bool exact = network.compute().exact_products;
-  network.compute().exact_products = true;
   for (const auto& activation : activations_) {
     activation->forget_range();
     activation->calibrate(true);
   }
   for (const Batch& batch : context.calibration) network.forward(batch);
   for (const auto& activation : activations_) activation->calibrate(false);
-  network.compute().exact_products = exact;
 }
 
 void Hgq::freeze(MethodContext& context) {

@@ -66,23 +66,6 @@ TEST(Network, MemoryFormatChangesRoundingOnly) {
   EXPECT_TRUE(torch::allclose(contiguous, channels_last, 1e-4, 1e-4));
 }
 
-TEST(Network, ExactProductsAreRoundedOnce) {
-  Graph graph = build_model("resnet20", {{3, 32, 32}, 10});
-  Network network(graph);
-  network.eval();
-  network.compute().exact_products = true;
-  const Batch batch = images(2);
-  const torch::NoGradGuard no_grad;
-
-  std::vector<Tensor> values;
-  network.run(batch, values, 0, 1, true);
-
-  const Tensor wide = torch::conv2d(batch.input.to(torch::kDouble),
-                                    network.parameter(1, "weight").to(torch::kDouble), {}, 1, 1);
-  EXPECT_TRUE(torch::equal(values[1], wide.to(torch::kFloat)));
-  EXPECT_TRUE(values[1].is_contiguous(torch::MemoryFormat::ChannelsLast));
-}
-
 TEST(Network, EqualsTheSameNetworkWrittenByHand) {
   Network network = resnet20();
   network.eval();

@@ -27,7 +27,6 @@ Tensor simulate(const Package& package, const Batch& batch) {
     network.parameter(point.node, name_of(point.kind)).copy_(decode(encoding));
   for (const auto& [point, format] : package.activations)
     network.set_tap(point, std::make_shared<FormatTap>(format));
-  network.compute().exact_products = network.has_taps() || !package.weights.empty();
   return network.forward(batch);
 }
 

@@ -74,7 +74,6 @@ struct Toy {
     MethodContext context = this->context();
     method.freeze(context);
     network.eval();
-    network.compute().exact_products = true;
     return network.forward(batches.front());
   }
 };
@@ -97,7 +96,6 @@ TEST(Hgq, CalibratedRangesHoldWhatTheyWereCalibratedOnAndNarrowerOnesDoNot) {
   const std::map<std::string, std::string> options{{"beta", "0:1e-4"}};
   Toy whole(options, 2);
   whole.network.eval();
-  whole.network.compute().exact_products = true;
   Tensor unlimited;  // as calibration saw it: nothing overflows
   for (const auto& tap : whole.network.modules(false))
     if (auto* activation = dynamic_cast<hgq::ActivationQuantizer*>(tap.get()))
