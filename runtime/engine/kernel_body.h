@@ -49,22 +49,22 @@ QUANTBENCH_INLINE int64_t bytes_of_lanes(Cell cell) {
   return cell == Cell::U8 ? kLanes : cell == Cell::I16 ? 2 * kLanes : 4 * kLanes;
 }
 
-// --- finish ---
+// --- epilogue ---
 
 // Where one row of pixels goes, from one block of channels on.
 struct Place {
   const float *a, *b;
-  const char* addends[2];
+  const char* residuals[2];
   char* to;
 };
 
-QUANTBENCH_INLINE Place place(const Finish& finish, const Output& output, int64_t block,
+QUANTBENCH_INLINE Place place(const Epilogue& epilogue, const Output& output, int64_t block,
                               int64_t row, int64_t pixel) {
-  Place at{finish.a + block * kLanes, finish.b + block * kLanes, {nullptr, nullptr}, nullptr};
-  for (int k = 0; k < finish.addend_count; ++k) {
-    const Addend& addend = finish.addends[k];
-    at.addends[k] = addend.data + row * addend.row + pixel * addend.pixel +
-                    block * bytes_of_lanes(addend.cell);
+  Place at{epilogue.a + block * kLanes, epilogue.b + block * kLanes, {nullptr, nullptr}, nullptr};
+  for (int k = 0; k < epilogue.residual_count; ++k) {
+    const Residual& residual = epilogue.residuals[k];
+    at.residuals[k] = residual.data + row * residual.row + pixel * residual.pixel +
+                    block * bytes_of_lanes(residual.cell);
   }
   at.to = output.data + row * output.row + pixel * output.pixel +
           block * bytes_of_lanes(output.cell);
@@ -80,20 +80,20 @@ QUANTBENCH_INLINE void put(const Output& output, char* to, Ints n) {
     store(reinterpret_cast<int32_t*>(to), n);
 }
 
-QUANTBENCH_INLINE void finish_one(const Finish& finish, const Output& output, const Place& at,
+QUANTBENCH_INLINE void finish_one(const Epilogue& epilogue, const Output& output, const Place& at,
                                   Floats acc, int64_t block, int64_t pixel) {
   Floats u = multiply_add(load(at.a + block * kLanes), acc, load(at.b + block * kLanes));
-  for (int k = 0; k < finish.addend_count; ++k) {
-    const Addend& addend = finish.addends[k];
+  for (int k = 0; k < epilogue.residual_count; ++k) {
+    const Residual& residual = epilogue.residuals[k];
     const char* from =
-        at.addends[k] + pixel * addend.pixel + block * bytes_of_lanes(addend.cell);
-    u = multiply_add(load(addend.a + (at.a - finish.a) + block * kLanes),
-                     load_floats(from, addend.cell, addend.shift), u);
+        at.residuals[k] + pixel * residual.pixel + block * bytes_of_lanes(residual.cell);
+    u = multiply_add(load(residual.a + (at.a - epilogue.a) + block * kLanes),
+                     load_floats(from, residual.cell, residual.shift), u);
   }
-  if (finish.quantized) u = number_or_zero(u);
-  u = hold(u, broadcast(finish.low), broadcast(finish.high));
+  if (epilogue.quantized) u = number_or_zero(u);
+  u = hold(u, broadcast(epilogue.low), broadcast(epilogue.high));
   char* to = at.to + pixel * output.pixel + block * bytes_of_lanes(output.cell);
-  if (finish.quantized)
+  if (epilogue.quantized)
     put(output, to, round(u));
   else
     store(reinterpret_cast<float*>(to), u);
@@ -101,11 +101,11 @@ QUANTBENCH_INLINE void finish_one(const Finish& finish, const Output& output, co
 
 // sums[pixel][block], finished. Out of the tiles' way: it would swell each of them.
 template <typename Sum>
-__attribute__((noinline)) void finish_tile(const Finish& finish, const Output& output,
+__attribute__((noinline)) void finish_tile(const Epilogue& epilogue, const Output& output,
                                            const Sum* sums, int64_t pixels, int64_t blocks,
                                            int64_t block, int64_t row, int64_t pixel) {
-  const Place at = place(finish, output, block, row, pixel);
-  if (!finish.a) {  // the accumulators themselves
+  const Place at = place(epilogue, output, block, row, pixel);
+  if (!epilogue.a) {  // the accumulators themselves
     for (int64_t p = 0; p < pixels; ++p)
       for (int64_t b = 0; b < blocks; ++b) {
         char* to = at.to + p * output.pixel + b * 4 * kLanes;
@@ -114,31 +114,31 @@ __attribute__((noinline)) void finish_tile(const Finish& finish, const Output& o
     return;
   }
   // The common case by itself: half of the time of a small layer's tile would go into branches.
-  const bool narrow = finish.quantized && output.cell == Cell::I16 &&
-                      (finish.addend_count == 0 ||
-                       (finish.addend_count == 1 && finish.addends[0].cell == Cell::I16));
-  const bool bytes = finish.quantized && output.cell == Cell::U8 &&
-                     (finish.addend_count == 0 ||
-                      (finish.addend_count == 1 && finish.addends[0].cell == Cell::U8));
-  const auto all = [&](const Finish& how, const Output& where) QB_ALWAYS {
+  const bool narrow = epilogue.quantized && output.cell == Cell::I16 &&
+                      (epilogue.residual_count == 0 ||
+                       (epilogue.residual_count == 1 && epilogue.residuals[0].cell == Cell::I16));
+  const bool bytes = epilogue.quantized && output.cell == Cell::U8 &&
+                     (epilogue.residual_count == 0 ||
+                      (epilogue.residual_count == 1 && epilogue.residuals[0].cell == Cell::U8));
+  const auto all = [&](const Epilogue& how, const Output& where) QB_ALWAYS {
     for (int64_t p = 0; p < pixels; ++p)
       for (int64_t b = 0; b < blocks; ++b)
         finish_one(how, where, at, to_float(sums[p * blocks + b]), b, p);
   };
   if (narrow || bytes) {
-    Finish how = finish;
+    Epilogue how = epilogue;
     Output where = output;
     how.quantized = true;
     where.cell = narrow ? Cell::I16 : Cell::U8;
-    if (finish.addend_count == 0) {
-      how.addend_count = 0;
+    if (epilogue.residual_count == 0) {
+      how.residual_count = 0;
       return all(how, where);
     }
-    how.addend_count = 1;
-    how.addends[0].cell = where.cell;
+    how.residual_count = 1;
+    how.residuals[0].cell = where.cell;
     return all(how, where);
   }
-  all(finish, output);
+  all(epilogue, output);
 }
 
 // --- convolution ---
@@ -180,7 +180,7 @@ struct Reals {
 template <typename Kind, int P, int B>
 QUANTBENCH_INLINE void tile(const Convolution& c, const char* input, int64_t input_row,
                     const char* weights, int64_t kernel_rows, const int32_t* start,
-                    const Finish& finish, const Output& output, int64_t block, int64_t row,
+                    const Epilogue& epilogue, const Output& output, int64_t block, int64_t row,
                     int64_t x) {
   constexpr int64_t kVector = 4 * kLanes;
   const int64_t weight_row = c.run * kVector;
@@ -219,7 +219,7 @@ QUANTBENCH_INLINE void tile(const Convolution& c, const char* input, int64_t inp
   unroll<P * B>([&](auto i) QB_ALWAYS {
     done[decltype(i)::value] = sums[decltype(i)::value];
   });
-  finish_tile(finish, output, done, P, B, block, row, x);
+  finish_tile(epilogue, output, done, P, B, block, row, x);
 }
 
 // A tile of `count` <= kTilePixels pixels.
@@ -243,7 +243,7 @@ QUANTBENCH_INLINE Rows rows_inside(const Window& window, int64_t row) {
 
 template <typename Kind, int B>
 __attribute__((noinline)) void convolve_rows(const Convolution& c, const Input& input,
-                                             const Finish& finish, const Output& output,
+                                             const Epilogue& epilogue, const Output& output,
                                              int64_t block, int64_t row_begin, int64_t row_end) {
   const char* weights = c.weights + block * c.window.rows * c.run * 4 * kLanes;
   for (int64_t row = row_begin; row < row_end; ++row) {
@@ -258,7 +258,7 @@ __attribute__((noinline)) void convolve_rows(const Convolution& c, const Input& 
       const int64_t count = (pixels - x + tiles - 1) / tiles;
       tile_of<Kind, kTilePixels, B>(count, c, from + x * c.step, input.row,
                                     weights + inside.first * c.run * 4 * kLanes,
-                                    inside.end - inside.first, start, finish, output, block, row,
+                                    inside.end - inside.first, start, epilogue, output, block, row,
                                     x);
       x += count;
     }
@@ -266,27 +266,27 @@ __attribute__((noinline)) void convolve_rows(const Convolution& c, const Input& 
 }
 
 template <typename Kind>
-void convolve_kind(const Convolution& c, const Input& input, const Finish& finish,
+void convolve_kind(const Convolution& c, const Input& input, const Epilogue& epilogue,
                    const Output& output, const Part& part) {
   int64_t block = part.block_begin;
   for (; block + kTileBlocks <= part.block_end; block += kTileBlocks)
-    convolve_rows<Kind, kTileBlocks>(c, input, finish, output, block, part.row_begin,
+    convolve_rows<Kind, kTileBlocks>(c, input, epilogue, output, block, part.row_begin,
                                      part.row_end);
   for (; block < part.block_end; ++block)
-    convolve_rows<Kind, 1>(c, input, finish, output, block, part.row_begin, part.row_end);
+    convolve_rows<Kind, 1>(c, input, epilogue, output, block, part.row_begin, part.row_end);
 }
 
-void convolve(const Convolution& c, const Input& input, const Finish& finish, const Output& output,
+void convolve(const Convolution& c, const Input& input, const Epilogue& epilogue, const Output& output,
               const Part& part) {
-  if (input.cell == Cell::F32) return convolve_kind<Reals>(c, input, finish, output, part);
+  if (input.cell == Cell::F32) return convolve_kind<Reals>(c, input, epilogue, output, part);
   if constexpr (kHasBytes)
-    if (input.cell == Cell::U8) return convolve_kind<Bytes>(c, input, finish, output, part);
-  convolve_kind<Shorts>(c, input, finish, output, part);
+    if (input.cell == Cell::U8) return convolve_kind<Bytes>(c, input, epilogue, output, part);
+  convolve_kind<Shorts>(c, input, epilogue, output, part);
 }
 
 // --- depthwise, pooling, and what has no window ---
 
-void depthwise(const Depthwise& d, const Input& input, const Finish& finish, const Output& output,
+void depthwise(const Depthwise& d, const Input& input, const Epilogue& epilogue, const Output& output,
                const Part& part) {
   const int64_t lanes = bytes_of_lanes(input.cell);
   const int64_t columns = d.window.columns;
@@ -302,13 +302,13 @@ void depthwise(const Depthwise& d, const Input& input, const Finish& finish, con
             const int16_t* w = d.weights + (k * columns + j) * d.channels + block * kLanes;
             sum = add(sum, multiply(load_integers(at, input.cell, input.shift), load_cells(w)));
           }
-        finish_tile(finish, output, &sum, 1, 1, block, row, x);
+        finish_tile(epilogue, output, &sum, 1, 1, block, row, x);
       }
   }
 }
 
 template <typename Sum, bool kMax>
-void pool_cells(const Pool& p, const Input& input, const Finish& finish, const Output& output,
+void pool_cells(const Pool& p, const Input& input, const Epilogue& epilogue, const Output& output,
                 const Part& part) {
   const int64_t lanes = bytes_of_lanes(input.cell);
   for (int64_t row = part.row_begin; row < part.row_end; ++row) {
@@ -332,23 +332,23 @@ void pool_cells(const Pool& p, const Input& input, const Finish& finish, const O
               sum = add(sum, value);
             any = true;
           }
-        finish_tile(finish, output, &sum, 1, 1, block, row, x);
+        finish_tile(epilogue, output, &sum, 1, 1, block, row, x);
       }
     }
   }
 }
 
-void pool(const Pool& p, const Input& input, const Finish& finish, const Output& output,
+void pool(const Pool& p, const Input& input, const Epilogue& epilogue, const Output& output,
           const Part& part) {
   const bool real = input.cell == Cell::F32;
   if (p.max)
-    return real ? pool_cells<Floats, true>(p, input, finish, output, part)
-                : pool_cells<Ints, true>(p, input, finish, output, part);
-  return real ? pool_cells<Floats, false>(p, input, finish, output, part)
-              : pool_cells<Ints, false>(p, input, finish, output, part);
+    return real ? pool_cells<Floats, true>(p, input, epilogue, output, part)
+                : pool_cells<Ints, true>(p, input, epilogue, output, part);
+  return real ? pool_cells<Floats, false>(p, input, epilogue, output, part)
+              : pool_cells<Ints, false>(p, input, epilogue, output, part);
 }
 
-void map(int64_t pixels, const Input& input, const Finish& finish, const Output& output,
+void map(int64_t pixels, const Input& input, const Epilogue& epilogue, const Output& output,
          const Part& part) {
   const int64_t lanes = bytes_of_lanes(input.cell);
   for (int64_t row = part.row_begin; row < part.row_end; ++row)
@@ -356,14 +356,14 @@ void map(int64_t pixels, const Input& input, const Finish& finish, const Output&
       for (int64_t block = part.block_begin; block < part.block_end; ++block) {
         const char* at = input.data + row * input.row + x * input.pixel + block * lanes;
         const Floats x_block = load_floats(at, input.cell, input.shift);
-        finish_tile(finish, output, &x_block, 1, 1, block, row, x);
+        finish_tile(epilogue, output, &x_block, 1, 1, block, row, x);
       }
 }
 
 // --- sums over edges ---
 
 template <typename Sum, int B>
-QUANTBENCH_INLINE void aggregate_row(const Aggregation& g, const Input& input, const Finish& finish,
+QUANTBENCH_INLINE void aggregate_row(const Aggregation& g, const Input& input, const Epilogue& epilogue,
                              const Output& output, int64_t block, int64_t row) {
   const int64_t lanes = bytes_of_lanes(input.cell);
   Sum sums[B] = {};
@@ -377,42 +377,42 @@ QUANTBENCH_INLINE void aggregate_row(const Aggregation& g, const Input& input, c
       sums[b] = add(sums[b], value);
     });
   }
-  if (!g.divisor) return finish_tile(finish, output, sums, 1, B, block, row, 0);
+  if (!g.divisor) return finish_tile(epilogue, output, sums, 1, B, block, row, 0);
   Floats means[B];
   for (int b = 0; b < B; ++b) means[b] = divide(to_float(sums[b]), broadcast(g.divisor[row]));
-  finish_tile(finish, output, means, 1, B, block, row, 0);
+  finish_tile(epilogue, output, means, 1, B, block, row, 0);
 }
 
 template <typename Sum>
-void aggregate_cells(const Aggregation& g, const Input& input, const Finish& finish,
+void aggregate_cells(const Aggregation& g, const Input& input, const Epilogue& epilogue,
                      const Output& output, const Part& part) {
   for (int64_t row = part.row_begin; row < part.row_end; ++row) {
     int64_t block = part.block_begin;
     for (; block + 8 <= part.block_end; block += 8)
-      aggregate_row<Sum, 8>(g, input, finish, output, block, row);
+      aggregate_row<Sum, 8>(g, input, epilogue, output, block, row);
     for (; block + 2 <= part.block_end; block += 2)
-      aggregate_row<Sum, 2>(g, input, finish, output, block, row);
+      aggregate_row<Sum, 2>(g, input, epilogue, output, block, row);
     for (; block < part.block_end; ++block)
-      aggregate_row<Sum, 1>(g, input, finish, output, block, row);
+      aggregate_row<Sum, 1>(g, input, epilogue, output, block, row);
   }
 }
 
-void aggregate(const Aggregation& g, const Input& input, const Finish& finish,
+void aggregate(const Aggregation& g, const Input& input, const Epilogue& epilogue,
                const Output& output, const Part& part) {
   if (input.cell == Cell::F32)
-    aggregate_cells<Floats>(g, input, finish, output, part);
+    aggregate_cells<Floats>(g, input, epilogue, output, part);
   else
-    aggregate_cells<Ints>(g, input, finish, output, part);
+    aggregate_cells<Ints>(g, input, epilogue, output, part);
 }
 
 // --- the batch's input ---
 
 void interleave(const float* image, int64_t plane, int64_t pixels, int64_t channels,
-                const Finish& finish, const Output& output, const Part& part) {
-  const Floats low = broadcast(finish.low), high = broadcast(finish.high);
+                const Epilogue& epilogue, const Output& output, const Part& part) {
+  const Floats low = broadcast(epilogue.low), high = broadcast(epilogue.high);
   for (int64_t row = part.row_begin; row < part.row_end; ++row)
     for (int64_t c = 0; c < channels; ++c) {
-      const Floats a = broadcast(finish.a[c]), b = broadcast(finish.b[c]);
+      const Floats a = broadcast(epilogue.a[c]), b = broadcast(epilogue.b[c]);
       const float* from = image + c * plane + row * pixels;
       char* to = output.data + row * output.row;
       for (int64_t x = 0; x < pixels; x += kLanes) {
@@ -420,16 +420,16 @@ void interleave(const float* image, int64_t plane, int64_t pixels, int64_t chann
         float numbers[kLanes] = {};
         for (int64_t i = 0; i < count; ++i) numbers[i] = from[x + i];
         Floats u = multiply_add(a, load(numbers), b);
-        if (finish.quantized) u = number_or_zero(u);
+        if (epilogue.quantized) u = number_or_zero(u);
         u = hold(u, low, high);
         int32_t integers[kLanes];
-        if (finish.quantized)
+        if (epilogue.quantized)
           store(integers, round(u));
         else
           store(numbers, u);
         for (int64_t i = 0; i < count; ++i) {
           char* at = to + (x + i) * output.pixel;
-          if (!finish.quantized)
+          if (!epilogue.quantized)
             reinterpret_cast<float*>(at)[c] = numbers[i];
           else if (output.cell == Cell::I16)
             reinterpret_cast<int16_t*>(at)[c] = static_cast<int16_t>(integers[i]);

@@ -12,7 +12,7 @@ namespace quantbench::engine {
 
 enum class Cell : uint8_t { U8, I16, I32, F32 };
 
-struct Addend {
+struct Residual {
   const char* data = nullptr;  // of pixel 0, row 0
   int64_t row = 0, pixel = 0;  // pitches
   Cell cell = Cell::I16;
@@ -20,14 +20,14 @@ struct Addend {
   const float* a = nullptr;  // [channels, padded]
 };
 
-// u = fma(a, acc, b); u = fma(a_k, n_k, u) for each addend; then, onto a grid, n =
+// u = fma(a, acc, b); u = fma(a_k, n_k, u) for each residual; then, onto a grid, n =
 // clamp(rint(u), low, high), half to even; to floats, u held within low..high.
 // Output I32 is the accumulator itself and takes nothing of this.
-struct Finish {
+struct Epilogue {
   const float* a = nullptr;  // [channels, padded]
   const float* b = nullptr;
-  int addend_count = 0;
-  Addend addends[2];
+  int residual_count = 0;
+  Residual residuals[2];
   bool quantized = true;
   float low = 0, high = 0;
 };
@@ -109,16 +109,16 @@ struct KernelTable {
   int64_t (*peak_integer)(int64_t rounds, int32_t* sink);
   int64_t (*peak_float)(int64_t rounds, float* sink);
 
-  void (*convolve)(const Convolution&, const Input&, const Finish&, const Output&, const Part&);
-  void (*depthwise)(const Depthwise&, const Input&, const Finish&, const Output&, const Part&);
-  void (*pool)(const Pool&, const Input&, const Finish&, const Output&, const Part&);
+  void (*convolve)(const Convolution&, const Input&, const Epilogue&, const Output&, const Part&);
+  void (*depthwise)(const Depthwise&, const Input&, const Epilogue&, const Output&, const Part&);
+  void (*pool)(const Pool&, const Input&, const Epilogue&, const Output&, const Part&);
   // One pixel after the other: acc = x. `pixels` a row.
-  void (*map)(int64_t pixels, const Input&, const Finish&, const Output&, const Part&);
-  void (*aggregate)(const Aggregation&, const Input&, const Finish&, const Output&, const Part&);
+  void (*map)(int64_t pixels, const Input&, const Epilogue&, const Output&, const Part&);
+  void (*aggregate)(const Aggregation&, const Input&, const Epilogue&, const Output&, const Part&);
   // A planar float image [channels][rows][pixels] onto a grid, or into floats, channels last:
-  // u = fma(a, x, b), then as Finish says. `plane` floats from channel to channel.
+  // u = fma(a, x, b), then as Epilogue says. `plane` floats from channel to channel.
   void (*interleave)(const float* image, int64_t plane, int64_t pixels, int64_t channels,
-                     const Finish&, const Output&, const Part&);
+                     const Epilogue&, const Output&, const Part&);
 };
 
 const KernelTable& portable_kernels();
