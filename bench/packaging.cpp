@@ -1,7 +1,8 @@
 #include "bench/packaging.h"
 
 #include <cmath>
-#include <set>
+
+#include "runtime/plan.h"
 
 namespace quantbench {
 namespace {
@@ -55,7 +56,6 @@ Packaged make_package(Network& network, const Method& method) {
   for (const auto& [name, tensor] : network.state())
     out.package.parameters[name] = tensor.detach().to(torch::kCPU).contiguous();
 
-  std::map<Point, double> bits_of, elements_of;
   int64_t weight_elements = 0;
   for (const Site& site : weight_sites(graph)) {
     Encoding encoding = method.encode(network, site);
@@ -63,7 +63,6 @@ Packaged make_package(Network& network, const Method& method) {
     const double bits = static_cast<double>(code) / static_cast<double>(site.elements);
     const int64_t levels = levels_in_use(encoding);
     check_weight(network, site, encoding, bits, levels, out.doubts);
-    bits_of[site.point] = bits;
     out.weight_code_bits += code;
     weight_elements += site.elements;
     out.sites.push_back({site.name, name_of(site.point.kind), bits, site.elements, site.macs,
@@ -88,12 +87,10 @@ Packaged make_package(Network& network, const Method& method) {
 
   for (const Site& site : all_sites(graph)) {
     if (site.is_weight()) continue;
-    elements_of[site.point] = static_cast<double>(site.elements);
     Format format = method.format(network, site);
     if (std::holds_alternative<FloatFormat>(format)) continue;
     check(format, "Site " + site.name);
     const double bits = mean_bits(format);
-    bits_of[site.point] = bits;
     const auto* quantizer = dynamic_cast<const Quantizer*>(network.tap(site.point).get());
     if (quantizer && bits > quantizer->bit_width().bits())
       out.doubts.push_back(fmt::format("Site {} uses {} bits where {} were asked for.", site.name,
@@ -103,23 +100,10 @@ Packaged make_package(Network& network, const Method& method) {
     out.package.activations.emplace(site.point, std::move(format));
   }
 
-  auto bits_at = [&](const Point& point) {
-    auto found = bits_of.find(point);
-    return found == bits_of.end() ? 32.0 : found->second;
-  };
-  double bit_operations = 0, activation_bits = 0, activation_elements = 0;
-  std::set<Point> counted;  // operands; several products may share one
-  for (const Site& weight : weight_sites(graph)) {
-    const Point entering{weight.point.node, PointKind::Input};
-    const Point operand = bits_of.count(entering) ? entering : operand_of(graph, weight.point.node);
-    bit_operations += static_cast<double>(weight.macs) * bits_at(weight.point) * bits_at(operand);
-    out.macs += weight.macs;
-    if (!counted.insert(operand).second) continue;
-    activation_bits += bits_at(operand) * elements_of[operand];
-    activation_elements += elements_of[operand];
-  }
-  out.bops = std::llround(bit_operations);
-  out.activation_bits_average = activation_bits / std::max(activation_elements, 1.0);
+  const PlanCost of = cost(make_plan(out.package));
+  out.macs = of.macs;
+  out.bops = std::llround(of.bops);
+  out.activation_bits_average = of.activation_bits;
   return out;
 }
 
