@@ -1,5 +1,5 @@
-// One version of a function a vector unit, chosen when the program starts. The sanitizers do not bear
-// with functions that are chosen before they are set up.
+// One version of a function a vector unit, chosen when the program starts. The sanitizers do not
+// bear with functions that are chosen before they are set up.
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \

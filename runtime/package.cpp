@@ -14,7 +14,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;        // what is written
+constexpr int kOldestVersion = 1;  // that is read; version 2 changed no byte but this number
 constexpr const char* kVersionKey = "quantbench_package";
 constexpr std::string_view kNotePrefix = "note.";
 
@@ -166,9 +167,10 @@ Package read_package(const std::filesystem::path& path) {
   const std::string what = path.string();
   const SafeTensors content = read_safetensors(path);
   const std::string version = version_of(content, what);
-  require(version == std::to_string(kVersion),
-          "{} is a package of version {}; this quantbench reads version {}: use a newer one.", what,
-          version, kVersion);
+  require(
+      version == std::to_string(kVersion) || version == std::to_string(kOldestVersion),
+      "{} is a package of version {}; this quantbench reads versions {} and {}: use a newer one.",
+      what, version, kOldestVersion, kVersion);
 
   Package package;
   package.graph = graph_from_json(parse("graph", content, what));

@@ -4,22 +4,10 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
-#include <string>
 
-#include "methods/encoding.h"
-#include "models/graph.h"
-#include "models/tap.h"
+#include "runtime/package_content.h"
 
 namespace quantbench {
-
-struct Package {
-  Graph graph;
-  std::map<Point, Encoding> weights;         // Weight and Bias points; those left out are plain
-  std::map<Point, Format> activations;       // every other point that has a format
-  std::map<std::string, Tensor> parameters;  // plain float32 tensors by PyTorch name
-  std::map<std::string, std::string> notes;  // method, version, recipe hash: free text
-};
 
 // Writes the package whole or not at all, and returns the file's length in bytes.
 uint64_t write_package(const std::filesystem::path& path, const Package& package);

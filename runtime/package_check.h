@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "runtime/package.h"
+#include "runtime/package_content.h"
 
 namespace quantbench {
 

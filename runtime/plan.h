@@ -27,7 +27,7 @@
 #include "methods/encoding.h"
 #include "models/graph.h"
 #include "models/tap.h"
-#include "runtime/package.h"
+#include "runtime/package_content.h"
 
 namespace quantbench {
 

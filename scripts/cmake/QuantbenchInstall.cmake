@@ -26,8 +26,9 @@ foreach(folder base models methods methods/common)
   file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.h)
   install(FILES ${headers} DESTINATION include/quantbench/${folder})
 endforeach()
-install(FILES ${PROJECT_SOURCE_DIR}/runtime/package.h ${PROJECT_SOURCE_DIR}/runtime/reference_executor.h
-  DESTINATION include/quantbench/runtime)
+foreach(header executor package package_content plan reference_executor)
+  install(FILES ${PROJECT_SOURCE_DIR}/runtime/${header}.h DESTINATION include/quantbench/runtime)
+endforeach()
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/quantbenchConfig.cmake.in
   ${PROJECT_BINARY_DIR}/quantbenchConfig.cmake INSTALL_DESTINATION ${config_folder})

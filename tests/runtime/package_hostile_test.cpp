@@ -89,9 +89,17 @@ TEST_F(HostilePackage, FlippedBytesGiveAnErrorOrAPackageThatRuns) {
 
 TEST_F(HostilePackage, ANewerVersionIsNamed) {
   SafeTensors content = content_;
-  content.metadata["quantbench_package"] = "2";
+  content.metadata["quantbench_package"] = "3";
 
-  EXPECT_TRUE(contains(refusal_of(content), "version 2"));
+  EXPECT_TRUE(contains(refusal_of(content), "version 3"));
+}
+
+TEST_F(HostilePackage, TheOlderVersionIsRead) {
+  SafeTensors content = content_;
+  content.metadata["quantbench_package"] = "1";
+  write_safetensors(path_, content);
+
+  EXPECT_EQ(read_package(path_).graph.name, "small");
 }
 
 TEST_F(HostilePackage, AnotherSafetensorsFileIsNoPackage) {
