@@ -55,7 +55,9 @@ QUANTBENCH_INLINE Ints greatest(Ints a, Ints b) { return _mm256_max_epi32(a, b);
 QUANTBENCH_INLINE Floats greatest(Floats a, Floats b) { return _mm256_max_ps(a, b); }
 QUANTBENCH_INLINE Floats divide(Floats a, Floats b) { return _mm256_div_ps(a, b); }
 QUANTBENCH_INLINE Floats multiply(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
-QUANTBENCH_INLINE Floats multiply_add(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+QUANTBENCH_INLINE Floats multiply_add(Floats a, Floats b, Floats c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
 // The second operand of min and max is what comes out when one is no number.
 QUANTBENCH_INLINE Floats hold(Floats x, Floats low, Floats high) {
   return _mm256_min_ps(high, _mm256_max_ps(low, x));

@@ -24,7 +24,7 @@ ProductShape shape_of(const Product& product, const Layout& x, const Layout& y) 
   ProductShape out;
   Geometry& g = out.geometry;
   if (auto* conv = std::get_if<op::Conv2d>(&product.operation)) {
-    g = {conv->kernel[0], conv->kernel[1],  conv->stride[0], conv->stride[1],
+    g = {conv->kernel[0],  conv->kernel[1],  conv->stride[0], conv->stride[1],
          conv->padding[0], conv->padding[1], y.height,        y.width};
     out.groups = conv->groups;
     out.weight = {conv->out, conv->in / conv->groups, g.kernel_h, g.kernel_w};
@@ -46,15 +46,17 @@ bool simple(const Quantization& q) {
          q.overflow == Overflow::Saturate && q.step == 1;
 }
 
-bool constant(const Tensor& t) { return t.numel() <= 1 || (t == t.flatten()[0]).all().item<bool>(); }
+bool constant(const Tensor& t) {
+  return t.numel() <= 1 || (t == t.flatten()[0]).all().item<bool>();
+}
 
 class Compiler {
  public:
   Compiler(const Plan& plan, const KernelTable& kernels) : plan_(plan), kernels_(kernels) {}
 
   Compiled run() {
-    require(!plan_.needs_topology, "The engine has no kernels for the network {}: {}.",
-            plan_.name, "it passes messages");
+    require(!plan_.needs_topology, "The engine has no kernels for the network {}: {}.", plan_.name,
+            "it passes messages");
     lay_out();
     for (const Step& step : plan_.steps) emit(step);
     place();
@@ -72,17 +74,21 @@ class Compiler {
   bool is_view(const Step& step) const {
     auto* move = std::get_if<Move>(&step.work);
     if (!move || !std::holds_alternative<op::Flatten>(move->operation)) return false;
-    return std::all_of(plan_.steps.begin(), plan_.steps.end(), [&](const Step& other) {
-      const auto& inputs = other.inputs;
-      if (std::find(inputs.begin(), inputs.end(), step.output) == inputs.end())
-        return std::none_of(
-            other.finish.addends.begin(), other.finish.addends.end(),
-            [&](const quantbench::Addend& addend) { return addend.value == step.output; });
-      auto* product = std::get_if<Product>(&other.work);
-      return product && (std::holds_alternative<FloatWeights>(product->weights) ||
-                         (std::holds_alternative<IntegerWeights>(product->weights) &&
-                          other.accumulator == Accumulator::Int32));
-    }) && step.output != plan_.output;
+    return std::all_of(
+               plan_.steps.begin(), plan_.steps.end(),
+               [&](const Step& other) {
+                 const auto& inputs = other.inputs;
+                 if (std::find(inputs.begin(), inputs.end(), step.output) == inputs.end())
+                   return std::none_of(other.finish.addends.begin(), other.finish.addends.end(),
+                                       [&](const quantbench::Addend& addend) {
+                                         return addend.value == step.output;
+                                       });
+                 auto* product = std::get_if<Product>(&other.work);
+                 return product && (std::holds_alternative<FloatWeights>(product->weights) ||
+                                    (std::holds_alternative<IntegerWeights>(product->weights) &&
+                                     other.accumulator == Accumulator::Int32));
+               }) &&
+           step.output != plan_.output;
   }
 
   // --- layouts ---
@@ -130,8 +136,7 @@ class Compiler {
       if (std::any_of(step.finish.addends.begin(), step.finish.addends.end(),
                       [&](const quantbench::Addend& addend) { return reads(addend.value); }))
         dense = false;
-      if (std::none_of(step.inputs.begin(), step.inputs.end(), reads) || is_view(step))
-        continue;
+      if (std::none_of(step.inputs.begin(), step.inputs.end(), reads) || is_view(step)) continue;
       auto* product = std::get_if<Product>(&step.work);
       if (!product) {
         dense = false;
@@ -222,8 +227,7 @@ class Compiler {
 
   std::vector<int> addend_values(const Step& step) {
     std::vector<int> out;
-    for (const quantbench::Addend& addend : step.finish.addends)
-      out.push_back(root(addend.value));
+    for (const quantbench::Addend& addend : step.finish.addends) out.push_back(root(addend.value));
     return out;
   }
 
@@ -461,8 +465,7 @@ class Compiler {
         for (size_t o = 0; o < count; ++o) {
           if (o == v || out_.offsets[o] < 0) continue;
           const int64_t end = out_.offsets[o] + rounded_up(out_.layouts[o].bytes(), kLine);
-          const bool together =
-              lives[o].first <= lives[v].last && lives[v].first <= lives[o].last;
+          const bool together = lives[o].first <= lives[v].last && lives[v].first <= lives[o].last;
           if (together && out_.offsets[o] < at + size && at < end) {
             at = end;
             moved = true;
@@ -480,7 +483,7 @@ class Compiler {
   const KernelTable& kernels_;
   Compiled out_;
   std::vector<int> roots_;
-  std::vector<char> dense_;  // of each value: pixels are not rounded up to vectors
+  std::vector<char> dense_;                // of each value: pixels are not rounded up to vectors
   std::vector<std::vector<int>> touches_;  // values that each step reads or writes
   bool input_there_ = false;
 };

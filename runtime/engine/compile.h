@@ -7,10 +7,9 @@ namespace quantbench::engine {
 
 struct Compiled {
   std::vector<std::unique_ptr<ProgramStep>> steps;
-  std::vector<Layout> layouts;  // of each value; the plan's come first
+  std::vector<Layout> layouts;   // of each value; the plan's come first
   std::vector<int64_t> offsets;  // of each value in the arena; -1: not in it
   int64_t arena = 0;             // bytes
-  size_t weight_bytes = 0;
 };
 
 // Throws Error, naming the step, on what no kernel computes.

@@ -15,8 +15,8 @@ void gather_cells(const Layout& x, const char* memory, int32_t shift, std::vecto
   auto to = out.begin();
   for (int64_t row = 0; row < x.height; ++row)
     for (int64_t i = 0; i < x.width; ++i) {
-      const auto* at = reinterpret_cast<const CellType*>(from.data + row * from.row +
-                                                         i * from.pixel);
+      const auto* at =
+          reinterpret_cast<const CellType*>(from.data + row * from.row + i * from.pixel);
       for (int64_t c = 0; c < x.channels; ++c) *to++ = static_cast<Number>(at[c]) - shift;
     }
 }

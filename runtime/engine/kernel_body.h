@@ -41,8 +41,12 @@ QUANTBENCH_INLINE void load_value(const char* from, Cell cell, int32_t shift, In
 QUANTBENCH_INLINE void load_value(const char* from, Cell cell, int32_t shift, Floats& value) {
   value = load_floats(from, cell, shift);
 }
-QUANTBENCH_INLINE Ints scale_by(Ints x, int16_t factor) { return multiply(x, broadcast_integer(factor)); }
-QUANTBENCH_INLINE Floats scale_by(Floats x, int16_t factor) { return multiply(x, broadcast(factor)); }
+QUANTBENCH_INLINE Ints scale_by(Ints x, int16_t factor) {
+  return multiply(x, broadcast_integer(factor));
+}
+QUANTBENCH_INLINE Floats scale_by(Floats x, int16_t factor) {
+  return multiply(x, broadcast(factor));
+}
 
 // Bytes of one vector of cells.
 QUANTBENCH_INLINE int64_t bytes_of_lanes(Cell cell) {
@@ -64,10 +68,10 @@ QUANTBENCH_INLINE Place place(const Epilogue& epilogue, const Output& output, in
   for (int k = 0; k < epilogue.residual_count; ++k) {
     const Residual& residual = epilogue.residuals[k];
     at.residuals[k] = residual.data + row * residual.row + pixel * residual.pixel +
-                    block * bytes_of_lanes(residual.cell);
+                      block * bytes_of_lanes(residual.cell);
   }
-  at.to = output.data + row * output.row + pixel * output.pixel +
-          block * bytes_of_lanes(output.cell);
+  at.to =
+      output.data + row * output.row + pixel * output.pixel + block * bytes_of_lanes(output.cell);
   return at;
 }
 
@@ -109,7 +113,8 @@ __attribute__((noinline)) void finish_tile(const Epilogue& epilogue, const Outpu
     for (int64_t p = 0; p < pixels; ++p)
       for (int64_t b = 0; b < blocks; ++b) {
         char* to = at.to + p * output.pixel + b * 4 * kLanes;
-        if constexpr (sizeof(Sum) == sizeof(Ints)) __builtin_memcpy(to, sums + p * blocks + b, sizeof(Sum));
+        if constexpr (sizeof(Sum) == sizeof(Ints))
+          __builtin_memcpy(to, sums + p * blocks + b, sizeof(Sum));
       }
     return;
   }
@@ -179,9 +184,9 @@ struct Reals {
 // P pixels by B blocks of channels from pixel (row, x) on.
 template <typename Kind, int P, int B>
 QUANTBENCH_INLINE void tile(const Convolution& c, const char* input, int64_t input_row,
-                    const char* weights, int64_t kernel_rows, const int32_t* start,
-                    const Epilogue& epilogue, const Output& output, int64_t block, int64_t row,
-                    int64_t x) {
+                            const char* weights, int64_t kernel_rows, const int32_t* start,
+                            const Epilogue& epilogue, const Output& output, int64_t block,
+                            int64_t row, int64_t x) {
   constexpr int64_t kVector = 4 * kLanes;
   const int64_t weight_row = c.run * kVector;
   const int64_t weight_block = c.window.rows * weight_row;
@@ -216,9 +221,7 @@ QUANTBENCH_INLINE void tile(const Convolution& c, const char* input, int64_t inp
     }
   }
   typename Kind::Sum done[P * B];
-  unroll<P * B>([&](auto i) QB_ALWAYS {
-    done[decltype(i)::value] = sums[decltype(i)::value];
-  });
+  unroll<P * B>([&](auto i) QB_ALWAYS { done[decltype(i)::value] = sums[decltype(i)::value]; });
   finish_tile(epilogue, output, done, P, B, block, row, x);
 }
 
@@ -256,10 +259,9 @@ __attribute__((noinline)) void convolve_rows(const Convolution& c, const Input& 
     int64_t tiles = (pixels + kTilePixels - 1) / kTilePixels;
     for (int64_t x = 0; x < pixels; --tiles) {
       const int64_t count = (pixels - x + tiles - 1) / tiles;
-      tile_of<Kind, kTilePixels, B>(count, c, from + x * c.step, input.row,
-                                    weights + inside.first * c.run * 4 * kLanes,
-                                    inside.end - inside.first, start, epilogue, output, block, row,
-                                    x);
+      tile_of<Kind, kTilePixels, B>(
+          count, c, from + x * c.step, input.row, weights + inside.first * c.run * 4 * kLanes,
+          inside.end - inside.first, start, epilogue, output, block, row, x);
       x += count;
     }
   }
@@ -276,8 +278,8 @@ void convolve_kind(const Convolution& c, const Input& input, const Epilogue& epi
     convolve_rows<Kind, 1>(c, input, epilogue, output, block, part.row_begin, part.row_end);
 }
 
-void convolve(const Convolution& c, const Input& input, const Epilogue& epilogue, const Output& output,
-              const Part& part) {
+void convolve(const Convolution& c, const Input& input, const Epilogue& epilogue,
+              const Output& output, const Part& part) {
   if (input.cell == Cell::F32) return convolve_kind<Reals>(c, input, epilogue, output, part);
   if constexpr (kHasBytes)
     if (input.cell == Cell::U8) return convolve_kind<Bytes>(c, input, epilogue, output, part);
@@ -286,8 +288,8 @@ void convolve(const Convolution& c, const Input& input, const Epilogue& epilogue
 
 // --- depthwise, pooling, and what has no window ---
 
-void depthwise(const Depthwise& d, const Input& input, const Epilogue& epilogue, const Output& output,
-               const Part& part) {
+void depthwise(const Depthwise& d, const Input& input, const Epilogue& epilogue,
+               const Output& output, const Part& part) {
   const int64_t lanes = bytes_of_lanes(input.cell);
   const int64_t columns = d.window.columns;
   for (int64_t row = part.row_begin; row < part.row_end; ++row) {
@@ -363,8 +365,9 @@ void map(int64_t pixels, const Input& input, const Epilogue& epilogue, const Out
 // --- sums over edges ---
 
 template <typename Sum, int B>
-QUANTBENCH_INLINE void aggregate_row(const Aggregation& g, const Input& input, const Epilogue& epilogue,
-                             const Output& output, int64_t block, int64_t row) {
+QUANTBENCH_INLINE void aggregate_row(const Aggregation& g, const Input& input,
+                                     const Epilogue& epilogue, const Output& output, int64_t block,
+                                     int64_t row) {
   const int64_t lanes = bytes_of_lanes(input.cell);
   Sum sums[B] = {};
   for (int64_t e = g.offsets[row]; e < g.offsets[row + 1]; ++e) {
@@ -478,6 +481,5 @@ int64_t peak_float(int64_t rounds, float* sink) {
   return rounds * kChains * kLanes;
 }
 
-constexpr KernelTable kTable{kName,        kLanes,   kTilePixels, kHasBytes, peak_integer,
-                             peak_float,   convolve, depthwise,   pool,      map,
-                             aggregate,    interleave};
+constexpr KernelTable kTable{kName,    kLanes,    kTilePixels, kHasBytes, peak_integer, peak_float,
+                             convolve, depthwise, pool,        map,       aggregate,    interleave};

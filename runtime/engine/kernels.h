@@ -1,5 +1,5 @@
-// The inner loops of the engine: one table of functions an instruction set. Every table computes the
-// same integers, and the same floats to the last bit; only their speed differs.
+// The inner loops of the engine: one table of functions an instruction set. Every table computes
+// the same integers, and the same floats to the last bit; only their speed differs.
 //
 // Numbers lie in cells, channels last: a pixel is `channels` numbers, rounded up to whole vectors
 // where a kernel wrote them. Pitches are in bytes. An integer n is stored as n + shift, so that a
@@ -67,7 +67,7 @@ struct Convolution {
   int64_t total_pixels = 1;  // of all rows: the last one may be shorter
   int64_t start_x = 0;       // bytes from pixel 0 of the input to the first tap of output pixel 0
   int64_t step = 0;          // bytes of input between neighbouring output pixels
-  int64_t run = 0;           // dot products of one kernel row: 4 (U8), 2 (I16) or 1 (F32) cells each
+  int64_t run = 0;  // dot products of one kernel row: 4 (U8), 2 (I16) or 1 (F32) cells each
   const char* weights = nullptr;   // [block][kernel row][run][lane][4, 2 or 1]
   const int32_t* start = nullptr;  // first values of the integer sums: [classes][padded channels]
   const int32_t* start_of_row = nullptr;  // offset into `start` of each output row; null: all 0
@@ -101,10 +101,10 @@ struct Aggregation {
 };
 
 struct KernelTable {
-  const char* name;     // "avx2"
-  int lanes;            // channels of one vector
-  int tile_pixels;      // pixels of the largest tile
-  bool has_bytes;       // U8 operands are multiplied at least as fast as I16
+  const char* name;  // "avx2"
+  int lanes;         // channels of one vector
+  int tile_pixels;   // pixels of the largest tile
+  bool has_bytes;    // U8 operands are multiplied at least as fast as I16
   // The integer and float multiply-accumulates of `rounds` rounds of the fastest instruction.
   int64_t (*peak_integer)(int64_t rounds, int32_t* sink);
   int64_t (*peak_float)(int64_t rounds, float* sink);

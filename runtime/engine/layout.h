@@ -8,9 +8,7 @@
 
 namespace quantbench::engine {
 
-constexpr int64_t bytes_of(Cell cell) {
-  return cell == Cell::U8 ? 1 : cell == Cell::I16 ? 2 : 4;
-}
+constexpr int64_t bytes_of(Cell cell) { return cell == Cell::U8 ? 1 : cell == Cell::I16 ? 2 : 4; }
 
 constexpr int64_t rounded_up(int64_t value, int64_t block) {
   return (value + block - 1) / block * block;

@@ -7,13 +7,12 @@ namespace quantbench::engine {
 namespace {
 
 template <typename From, typename To>
-void pack_as(const Tensor& weights, const Layout& x, int lanes, int64_t unit,
-             PackedWeights& out) {
+void pack_as(const Tensor& weights, const Layout& x, int lanes, int64_t unit, PackedWeights& out) {
   const auto w = weights.accessor<From, 4>();
   const int64_t outputs = w.size(0), channels = w.size(1);
   const int64_t kernel_h = w.size(2), kernel_w = w.size(3);
-  out.bytes.assign(
-      static_cast<size_t>(out.blocks * kernel_h * out.run * lanes * unit) * sizeof(To), 0);
+  out.bytes.assign(static_cast<size_t>(out.blocks * kernel_h * out.run * lanes * unit) * sizeof(To),
+                   0);
   To* to = reinterpret_cast<To*>(out.bytes.data());
   for (int64_t block = 0; block < out.blocks; ++block)
     for (int64_t y = 0; y < kernel_h; ++y)

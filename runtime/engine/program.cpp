@@ -17,8 +17,7 @@ constexpr size_t kLine = 64;
 // One thread's memory for one image.
 class Arena {
  public:
-  Arena(const Compiled& program)
-      : bytes_(static_cast<size_t>(program.arena) + 2 * kLine, 0) {
+  Arena(const Compiled& program) : bytes_(static_cast<size_t>(program.arena) + 2 * kLine, 0) {
     char* start = bytes_.data();
     start += kLine - reinterpret_cast<uintptr_t>(start) % kLine;
     for (int64_t offset : program.offsets)
@@ -81,7 +80,11 @@ Program::Program(Program&&) noexcept = default;
 
 const KernelTable& Program::kernels() const { return state_->kernels; }
 size_t Program::arena_bytes() const { return static_cast<size_t>(state_->compiled.arena); }
-size_t Program::weight_bytes() const { return state_->compiled.weight_bytes; }
+size_t Program::weight_bytes() const {
+  size_t bytes = 0;
+  for (const auto& step : state_->compiled.steps) bytes += step->weight_bytes;
+  return bytes;
+}
 
 std::vector<StepInfo> Program::steps() const {
   std::vector<StepInfo> out;
@@ -149,8 +152,8 @@ std::vector<Tensor> Program::trace(const Tensor& image) {
     if (v >= out.size()) continue;
     const Layout& layout = state.compiled.layouts[v];
     const Data data = gather(layout, frame.values[v]);
-    const Tensor flat = data.on_grid ? torch::tensor(data.n, torch::kInt)
-                                     : torch::tensor(data.x, torch::kFloat);
+    const Tensor flat =
+        data.on_grid ? torch::tensor(data.n, torch::kInt) : torch::tensor(data.x, torch::kFloat);
     out[v] = flat.view({1, layout.height, layout.width, layout.channels})
                  .permute({0, 3, 1, 2})
                  .contiguous();

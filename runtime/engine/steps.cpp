@@ -7,7 +7,10 @@ namespace quantbench::engine {
 namespace {
 
 const char* suffix(Cell cell) {
-  return cell == Cell::U8 ? " u8" : cell == Cell::I16 ? " i16" : cell == Cell::I32 ? " i32" : " f32";
+  return cell == Cell::U8    ? " u8"
+         : cell == Cell::I16 ? " i16"
+         : cell == Cell::I32 ? " i32"
+                             : " f32";
 }
 
 int64_t share(int64_t count, int worker, int workers) { return count * worker / workers; }
@@ -46,8 +49,7 @@ class KernelStep : public ProgramStep {
   }
 
   void run(const Frame& frame, int worker, int workers) const override {
-    const Part part =
-        part_of(y_.layout.height, y_.layout.padded / kernels_.lanes, worker, workers);
+    const Part part = part_of(y_.layout.height, y_.layout.padded / kernels_.lanes, worker, workers);
     if (part.row_begin == part.row_end || part.block_begin == part.block_end) return;
     char* memory = frame.values[static_cast<size_t>(y_.value)];
     compute(frame, epilogue_.on(frame), y_.layout.output(memory), part);
@@ -79,6 +81,7 @@ class ConvolutionStep : public KernelStep {
     kernel = std::string(geometry.kernel_h * geometry.kernel_w > 1 ? "convolution" : "product") +
              suffix(x.layout.cell);
     const int64_t pixel = x.layout.pixel_bytes();
+    weight_bytes = packed_.bytes.size();
     call_.window = window_of(geometry, x.layout);
     call_.pixels = geometry.out_w;
     call_.total_pixels = geometry.out_w * geometry.out_h;
@@ -114,6 +117,7 @@ class DepthwiseStep : public KernelStep {
         for (int64_t c = 0; c < w.size(0); ++c)
           weights_[static_cast<size_t>((i * w.size(3) + j) * y.layout.padded + c)] =
               static_cast<int16_t>(w[c][0][i][j]);
+    weight_bytes = weights_.size() * sizeof(int16_t);
     const int64_t pixel = x.layout.pixel_bytes();
     call_.window = window_of(geometry, x.layout);
     call_.pixels = geometry.out_w;
@@ -183,8 +187,8 @@ class InputStep : public KernelStep {
   void run(const Frame& frame, int worker, int workers) const override {
     const Layout& y = y_.layout;
     if (y.height < workers && worker > 0) return;
-    const Part part = y.height < workers ? Part{0, y.height, 0, 0}
-                                         : part_of(y.height, 0, worker, workers);
+    const Part part =
+        y.height < workers ? Part{0, y.height, 0, 0} : part_of(y.height, 0, worker, workers);
     char* memory = frame.values[static_cast<size_t>(y_.value)];
     // Cells beyond the channels are multiplied by zeros, and a float there could be no number.
     if (y.padded != y.channels)

@@ -27,7 +27,8 @@ class ProgramStep {
   std::string kernel;  // what computes it: "convolution u8", ...
   int value = 0;       // that it writes
   int64_t macs = 0;
-  bool integer = false;  // multiplies integers
+  bool integer = false;     // multiplies integers
+  size_t weight_bytes = 0;  // as packed
 };
 
 // The affine end of a step, with its arrays.
