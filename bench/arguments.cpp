@@ -33,6 +33,10 @@ po::options_description program_options() {
   out.add_options()("plugin", po::value<Values>(), "a shared library with methods of your own");
   out.add_options()("allocation", text(),
                     "run: a file with the bits of each site, for the recipe's method");
+  out.add_options()("isa", text(),
+                    "latency: the engine's instruction set (default: the fastest usable one)");
+  out.add_options()("batch-size", po::value<int64_t>(),
+                    "latency: images a call of the offline figures (default 128)");
   out.add_options()("skip-done", "run: leave out what is in the store with status ok");
   out.add_options()("quiet", "no progress");
   out.add_options()("checkpoint-seconds", po::value<double>(),
@@ -127,6 +131,10 @@ Arguments parse_arguments(const Values& words) {
   take<std::string>(map, "store", out.runner.store);
   take<std::string>(map, "data", out.runner.data);
   take<std::string>(map, "allocation", out.allocation);
+  take<std::string>(map, "isa", out.isa);
+  take<int64_t>(map, "batch-size", out.latency_batch);
+  require(out.latency_batch >= 1 && out.latency_batch <= 65536,
+          "Option --batch-size takes 1..65536, not {}.", out.latency_batch);
   take<std::string>(map, "device", out.runner.device);
   take<double>(map, "checkpoint-seconds", out.runner.checkpoint_seconds);
   take<int>(map, "threads", out.threads);
@@ -181,6 +189,7 @@ std::string usage() {
          "  quantbench merge STORE ...                  bring other stores' runs into --store\n"
          "  quantbench export                           runs as csv, json or mlflow\n"
          "  quantbench list methods|models|datasets|recipes|keys\n"
+         "  quantbench latency PACKAGE ...              what packages cost to run on this machine\n"
          "  quantbench doctor                           what this program finds on this machine\n\n"
       << program_options();
   return out.str();

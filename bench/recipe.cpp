@@ -62,6 +62,9 @@ std::vector<Option> make_options() {
                                 "identity (-1: a quarter of the CPUs, 1 to 8)"));
   out.push_back(Option::integer("evaluation.samples", 0, 0, 100000000,
                                 "test samples (the first ones); 0: all"));
+  out.push_back(Option::integer("evaluation.oracle", 256, 0, 100000000,
+                                "test samples, drawn by the seed, on which the engine is held to "
+                                "the reference executor; 0: all"));
   out.push_back(Option::flag("latency", true, "time the networks when the run is done"));
   out.push_back(Option::integer("latency.batch", 1, 1, 65536, "batch size of the timing"));
   return out;

@@ -69,7 +69,7 @@ class Session {
   struct Accuracy measure(const std::string& title, const std::string& kind,
                           const std::function<Tensor(const Batch&)>& classifier,
                           torch::Device device, Split split = Split::Test);
-  std::vector<LatencyRow> latencies();
+  std::vector<LatencyRow> latencies(const EngineExecutor& executor);
   MethodContext method_context();
   int loader_threads() const;
 

@@ -5,6 +5,8 @@
 #include "base/sha256.h"
 #include "bench/accuracy.h"
 #include "bench/latency.h"
+#include "bench/oracle.h"
+#include "bench/package_latency.h"
 #include "bench/session.h"
 #include "runtime/reference_executor.h"
 
@@ -98,7 +100,7 @@ void Session::finish(SessionResult& out) {
   out.sites = std::move(packaged.sites);
   for (std::string& doubt : packaged.doubts) out.doubts.push_back(std::move(doubt));
 
-  const ReferenceExecutor executor(read_package(path));
+  const EngineExecutor executor(read_package(path));
   r.integer_share = executor.integer_share();
   Accuracy shipped = measure(
       fmt::format("Shipped accuracy ({} executor)", executor.name()), "shipped",
@@ -115,16 +117,29 @@ void Session::finish(SessionResult& out) {
                     "the test samples, where rounding explains {:.0f} %.",
                     100 * (1 - same), 100 * (1 - kLeastAgreement)));
   r.figures.emplace_back("equal_answers", same);
+  const ReferenceExecutor reference(executor.plan());
+  const OracleVerdict verdict =
+      consult_oracle(executor, reference, dataset_, Split::Test,
+                     recipe_.values.integer("evaluation.oracle"), recipe_.seed);
+  if (verdict.different > 0)
+    out.doubts.push_back(
+        fmt::format("The {} answers differently from the reference executor on {} of {} test "
+                    "samples.",
+                    executor.name(), verdict.different, verdict.samples));
   out.predictions = {std::move(simulated.predictions), std::move(shipped.predictions)};
   out.artefacts = method_->artefacts();
   out.artefacts["shipped.json"] =
-      nlohmann::json{{"executor", executor.name()}, {"samples", shipped.samples}}.dump();
+      nlohmann::json{{"executor", executor.name()},
+                     {"samples", shipped.samples},
+                     {"oracle_samples", verdict.samples},
+                     {"oracle_different", verdict.different}}
+          .dump();
   for (const auto& [name, text] : out.artefacts) write_atomically(config_.folder / name, text);
   // A time beside wrong answers would only mislead.
-  if (recipe_.values.flag("latency") && out.doubts.empty()) out.latencies = latencies();
+  if (recipe_.values.flag("latency") && out.doubts.empty()) out.latencies = latencies(executor);
 }
 
-std::vector<LatencyRow> Session::latencies() {
+std::vector<LatencyRow> Session::latencies(const EngineExecutor& executor) {
   const torch::NoGradGuard no_grad;
   BatchRequest request;
   const int64_t size =
@@ -138,8 +153,11 @@ std::vector<LatencyRow> Session::latencies() {
                           network_->forward(batch);
                         }};
   };
-  std::vector<LatencyRow> rows =
-      measure_latency({subject("fp32", false), subject("fake_quantized", true)}, size);
+  std::vector<LatencyRow> rows = measure_latency(
+      {subject("fp32", false),
+       subject("fake_quantized", true),
+       {"package", latency_kind(executor), executor.name(), [&] { executor.forward(batch); }}},
+      size);
   network_->enable_taps(true);
   return rows;
 }

@@ -9,6 +9,7 @@
 #include "runtime/float_math.h"
 #include "runtime/reference_graph.h"
 #include "runtime/reference_products.h"
+#include "runtime/reference_step.h"
 
 namespace quantbench {
 namespace {
@@ -147,16 +148,15 @@ void pool(const SumPool& work, const Data& data, const Extent& in, const Extent&
   }
 }
 
-using Run = std::function<Data(const std::vector<Data>&, const Batch&)>;
-
 const Topology& topology_of(const Batch& batch, const Step& step) {
   require(batch.topology != nullptr, "Step {} passes messages, but the batch has no graph.",
           step.name);
   return *batch.topology;
 }
 
-// What executes one step; `plan` outlives it.
-Run runner(const Plan& plan, const Step& step) {
+}  // namespace
+
+ReferenceStep reference_step(const Plan& plan, const Step& step) {
   const PlanValue& output = plan.values[static_cast<size_t>(step.output)];
   if (auto* work = std::get_if<Move>(&step.work))
     return [&plan, &step, &output, work](const std::vector<Data>& values, const Batch&) {
@@ -235,12 +235,10 @@ Run runner(const Plan& plan, const Step& step) {
   };
 }
 
-}  // namespace
-
 struct ReferenceExecutor::State {
   Plan plan;
   double integer_share = 0;
-  std::vector<Run> steps;
+  std::vector<ReferenceStep> steps;
   std::vector<int> last_use;  // of each value: the last step that reads it
 
   explicit State(Plan made) : plan(std::move(made)) {
@@ -248,7 +246,7 @@ struct ReferenceExecutor::State {
     last_use.assign(plan.values.size(), -1);
     for (size_t i = 0; i < plan.steps.size(); ++i) {
       const Step& step = plan.steps[i];
-      steps.push_back(runner(plan, step));
+      steps.push_back(reference_step(plan, step));
       const auto use = [&](int v) { last_use[static_cast<size_t>(v)] = static_cast<int>(i); };
       for (int v : step.inputs) use(v);
       for (const Addend& addend : step.finish.addends) use(addend.value);

@@ -17,6 +17,7 @@ int merge_command(const Arguments& arguments);
 int history_command(const Arguments& arguments);
 int leaderboard_command(const Arguments& arguments);
 int table_command(const Arguments& arguments);
+int latency_command(const Arguments& arguments);
 int doctor_command(const Arguments& arguments);
 
 // The store of a command that only reads: it is not made when it is not there.

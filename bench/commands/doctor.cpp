@@ -5,6 +5,7 @@
 #include "bench/commands/commands.h"
 #include "bench/provenance.h"
 #include "datasets/dataset.h"
+#include "runtime/engine/isa.h"
 
 namespace quantbench {
 
@@ -19,6 +20,7 @@ int doctor_command(const Arguments& arguments) {
                              {"libraries", p.libraries},
                              {"cpu", p.cpu},
                              {"isa", p.isa},
+                             {"engine_isa", engine::choose_kernels().name},
                              {"blas", p.blas},
                              {"threads", p.threads},
                              {"usable_cpus", usable_cpus()},

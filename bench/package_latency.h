@@ -1,0 +1,55 @@
+// What a package costs to run on this machine: the engine against LibTorch FP32 and against the
+// engine's own FP32 twin, in one process, and the time of each of its layers. Nothing is timed
+// whose answers are wrong.
+#pragma once
+
+#include "bench/burst_timing.h"
+#include "results/store.h"
+#include "runtime/engine/engine_executor.h"
+
+namespace quantbench {
+
+struct LatencyRequest {
+  int64_t batch = 128;   // of the offline figures
+  std::string isa;       // "": the fastest
+  int threads = 1;       // measured with 1 and with so many
+  int64_t checked = 64;  // images compared with the reference first
+  BurstPlan bursts;
+};
+
+struct SubjectTimes {
+  std::string subject, kind, engine, isa;
+  int threads = 1;
+  int64_t batch = 1;
+  CallTimes times;
+
+  double images_per_second() const { return 1000.0 * static_cast<double>(batch) / times.median; }
+};
+
+struct LayerTime {
+  engine::StepInfo step;
+  double microseconds = 0;
+  double gmacs = 0;          // a second
+  double share_of_peak = 0;  // of the peak of its kind, measured in the same process
+};
+
+struct PackageLatency {
+  std::string network, executor;
+  double integer_share = 0, compile_ms = 0;
+  int64_t package_bytes = 0, packed_weight_bytes = 0, arena_bytes = 0;
+  double integer_peak = 0, float_peak = 0;  // GMAC/s of one core
+  std::string distrust;                     // a sentence; then nothing was timed
+  std::vector<SubjectTimes> subjects;
+  std::vector<LayerTime> layers;
+};
+
+// "integer fused" where every step multiplies integers and ends in the kernels' own epilogue,
+// "integer with float parts" else, "simulated" where no integers are multiplied at all.
+std::string latency_kind(const EngineExecutor& executor);
+
+// The package's network in float: its decoded weights, nothing quantized.
+Package float_twin(const Package& package);
+
+PackageLatency measure_package(const std::filesystem::path& path, const LatencyRequest& request);
+
+}  // namespace quantbench

@@ -1,0 +1,37 @@
+// Runs packages with the compiled engine: the same bits as the reference, at the machine's speed.
+// What the engine has no kernels for is left to the reference, and name() says so.
+#pragma once
+
+#include <memory>
+
+#include "runtime/engine/program.h"
+#include "runtime/executor.h"
+#include "runtime/package.h"
+
+namespace quantbench {
+
+class EngineExecutor : public Executor {
+ public:
+  // `isa`: the name of an instruction set (see engine/isa.h), "" for the fastest; `threads` 0: as
+  // many as LibTorch uses. Throws Error when the package does not fit its graph or the instruction
+  // set cannot be used here.
+  explicit EngineExecutor(const Package& package, const std::string& isa = "", int threads = 0);
+  explicit EngineExecutor(Plan plan, const std::string& isa = "", int threads = 0);
+  ~EngineExecutor() override;
+
+  Tensor forward(const Batch& batch) const override;
+  // "engine avx2", or "reference" where the engine has no kernels for the network.
+  std::string name() const override;
+  double integer_share() const override;
+
+  const Plan& plan() const;
+  // Null where the reference does the work.
+  engine::Program* program() const;
+  engine::ThreadTeam& team() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quantbench

@@ -1,0 +1,139 @@
+// Kernels in plain loops, for any machine. The functions before the body are all that an
+// instruction set has to provide.
+#include "base/vector_units.h"
+#include "runtime/engine/kernels.h"
+
+namespace quantbench::engine {
+namespace {
+
+constexpr char kName[] = "portable";
+constexpr int kLanes = 8, kTilePixels = 2, kTileBlocks = 1;
+constexpr bool kHasBytes = true;
+
+struct Ints {
+  int32_t at[kLanes];
+};
+struct Floats {
+  float at[kLanes];
+};
+
+template <typename Vector, typename F>
+QUANTBENCH_INLINE Vector each(const F& f) {
+  Vector out;
+  for (int i = 0; i < kLanes; ++i) out.at[i] = f(i);
+  return out;
+}
+
+QUANTBENCH_INLINE Ints load(const int32_t* at) {
+  return each<Ints>([&](int i) { return at[i]; });
+}
+QUANTBENCH_INLINE Floats load(const float* at) {
+  return each<Floats>([&](int i) { return at[i]; });
+}
+QUANTBENCH_INLINE void store(int32_t* to, Ints x) {
+  for (int i = 0; i < kLanes; ++i) to[i] = x.at[i];
+}
+QUANTBENCH_INLINE void store(float* to, Floats x) {
+  for (int i = 0; i < kLanes; ++i) to[i] = x.at[i];
+}
+// One vector of weights: units of four bytes or two shorts, as they lie in memory.
+QUANTBENCH_INLINE Ints load_weights(const char* at) {
+  Ints out;
+  __builtin_memcpy(&out, at, sizeof(out));
+  return out;
+}
+QUANTBENCH_INLINE Ints load_cells(const int16_t* at) {
+  return each<Ints>([&](int i) { return at[i]; });
+}
+QUANTBENCH_INLINE Ints load_cells(const uint8_t* at) {
+  return each<Ints>([&](int i) { return at[i]; });
+}
+QUANTBENCH_INLINE void store_cells(int16_t* to, Ints n) {
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<int16_t>(n.at[i]);
+}
+QUANTBENCH_INLINE void store_cells(uint8_t* to, Ints n) {
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<uint8_t>(n.at[i]);
+}
+QUANTBENCH_INLINE Ints broadcast_integer(int32_t x) {
+  return each<Ints>([&](int) { return x; });
+}
+QUANTBENCH_INLINE Floats broadcast(float x) {
+  return each<Floats>([&](int) { return x; });
+}
+// The unit of four bytes at `at`, for all lanes.
+QUANTBENCH_INLINE Ints broadcast_unit(const char* at) {
+  int32_t unit;
+  __builtin_memcpy(&unit, at, sizeof(unit));
+  return broadcast_integer(unit);
+}
+QUANTBENCH_INLINE Ints add(Ints a, Ints b) {
+  return each<Ints>([&](int i) { return a.at[i] + b.at[i]; });
+}
+QUANTBENCH_INLINE Floats add(Floats a, Floats b) {
+  return each<Floats>([&](int i) { return a.at[i] + b.at[i]; });
+}
+QUANTBENCH_INLINE Ints multiply(Ints a, Ints b) {
+  return each<Ints>([&](int i) { return a.at[i] * b.at[i]; });
+}
+QUANTBENCH_INLINE Floats multiply(Floats a, Floats b) {
+  return each<Floats>([&](int i) { return a.at[i] * b.at[i]; });
+}
+QUANTBENCH_INLINE Ints greatest(Ints a, Ints b) {
+  return each<Ints>([&](int i) { return a.at[i] > b.at[i] ? a.at[i] : b.at[i]; });
+}
+QUANTBENCH_INLINE Floats greatest(Floats a, Floats b) {
+  return each<Floats>([&](int i) { return a.at[i] > b.at[i] ? a.at[i] : b.at[i]; });
+}
+QUANTBENCH_INLINE Floats divide(Floats a, Floats b) {
+  return each<Floats>([&](int i) { return a.at[i] / b.at[i]; });
+}
+QUANTBENCH_INLINE Floats multiply_add(Floats a, Floats b, Floats c) {
+  return each<Floats>([&](int i) { return __builtin_fmaf(a.at[i], b.at[i], c.at[i]); });
+}
+// x < low ? low : x > high ? high : x. What is no number stays none.
+QUANTBENCH_INLINE Floats hold(Floats x, Floats low, Floats high) {
+  return each<Floats>([&](int i) {
+    const float x_i = x.at[i] < low.at[i] ? low.at[i] : x.at[i];
+    return x_i > high.at[i] ? high.at[i] : x_i;
+  });
+}
+QUANTBENCH_INLINE Floats number_or_zero(Floats x) {
+  return each<Floats>([&](int i) { return x.at[i] == x.at[i] ? x.at[i] : 0.0f; });
+}
+QUANTBENCH_INLINE Floats to_float(Ints x) {
+  return each<Floats>([&](int i) { return static_cast<float>(x.at[i]); });
+}
+QUANTBENCH_INLINE Floats to_float(Floats x) { return x; }
+// To the nearest integer, half to even; |x| < 2^31.
+QUANTBENCH_INLINE Ints round(Floats x) {
+  return each<Ints>([&](int i) { return static_cast<int32_t>(__builtin_nearbyintf(x.at[i])); });
+}
+// sum + the dot product of each lane's two shorts; of its four bytes, x unsigned and w signed.
+QUANTBENCH_INLINE Ints dot_shorts(Ints sum, Ints x, Ints w) {
+  int16_t xs[2 * kLanes], ws[2 * kLanes];
+  __builtin_memcpy(xs, &x, sizeof(xs));
+  __builtin_memcpy(ws, &w, sizeof(ws));
+  for (int i = 0; i < kLanes; ++i)
+    sum.at[i] += xs[2 * i] * ws[2 * i] + xs[2 * i + 1] * ws[2 * i + 1];
+  return sum;
+}
+QUANTBENCH_INLINE Ints dot_bytes(Ints sum, Ints x, Ints w) {
+  uint8_t xs[4 * kLanes];
+  int8_t ws[4 * kLanes];
+  __builtin_memcpy(xs, &x, sizeof(xs));
+  __builtin_memcpy(ws, &w, sizeof(ws));
+  for (int i = 0; i < kLanes; ++i)
+    for (int j = 0; j < 4; ++j) sum.at[i] += xs[4 * i + j] * ws[4 * i + j];
+  return sum;
+}
+// Keeps the compiler from computing x ahead of time.
+QUANTBENCH_INLINE void keep(Ints& x) { __asm__ volatile("" : "+m"(x)); }
+QUANTBENCH_INLINE void keep(Floats& x) { __asm__ volatile("" : "+m"(x)); }
+
+#include "runtime/engine/kernel_body.h"
+
+}  // namespace
+
+const KernelTable& portable_kernels() { return kTable; }
+
+}  // namespace quantbench::engine

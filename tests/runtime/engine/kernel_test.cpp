@@ -1,0 +1,460 @@
+// Every kernel of every instruction set against loops that are too simple to be wrong.
+#include <cmath>
+#include <random>
+
+#include "runtime/engine/pack.h"
+#include "tests/runtime/engine/tables.h"
+
+namespace quantbench::engine {
+namespace {
+
+struct Range {
+  int32_t low = 0, high = 0;
+};
+
+// What a kernel sees of one random problem, and the integers behind it.
+class Image {
+ public:
+  Image(std::mt19937& random, Range range, Cell cell, int64_t channels, int64_t height,
+        int64_t width, int64_t padded, int64_t left, int64_t right)
+      : range_(range) {
+    layout.cell = cell;
+    layout.shift = cell == Cell::U8 ? -range.low : 0;
+    layout.channels = channels;
+    layout.height = height;
+    layout.width = width;
+    layout.padded = padded;
+    layout.left = left;
+    layout.right = right;
+    memory.assign(static_cast<size_t>(layout.bytes()), static_cast<char>(0x5a));
+    numbers.resize(static_cast<size_t>(channels * height * width));
+    for (int64_t y = 0; y < height; ++y) {
+      for (int64_t x = -left; x < width + right; ++x)
+        for (int64_t c = 0; c < channels; ++c) {
+          int32_t n = 0;
+          if (x >= 0 && x < width) {
+            n = draw(random);
+            numbers[static_cast<size_t>((c * height + y) * width + x)] = n;
+          }
+          put(y, x, c, n);
+        }
+    }
+  }
+
+  int32_t at(int64_t c, int64_t y, int64_t x) const {
+    if (y < 0 || y >= layout.height || x < 0 || x >= layout.width) return 0;
+    return numbers[static_cast<size_t>((c * layout.height + y) * layout.width + x)];
+  }
+  Input input() const { return layout.input(memory.data()); }
+
+  Layout layout;
+  std::vector<char> memory;
+  std::vector<int32_t> numbers;
+
+ private:
+  // Often one of the extremes.
+  int32_t draw(std::mt19937& random) const {
+    switch (random() % 4) {
+      case 0:
+        return range_.low;
+      case 1:
+        return range_.high;
+      default:
+        return range_.low +
+               static_cast<int32_t>(random() % static_cast<uint32_t>(range_.high - range_.low + 1));
+    }
+  }
+
+  void put(int64_t y, int64_t x, int64_t c, int32_t n) {
+    char* pixel = memory.data() + layout.left * layout.pixel_bytes() + y * layout.row_bytes() +
+                  x * layout.pixel_bytes();
+    if (layout.cell == Cell::U8)
+      reinterpret_cast<uint8_t*>(pixel)[c] = static_cast<uint8_t>(n + layout.shift);
+    if (layout.cell == Cell::I16) reinterpret_cast<int16_t*>(pixel)[c] = static_cast<int16_t>(n);
+    if (layout.cell == Cell::I32) reinterpret_cast<int32_t*>(pixel)[c] = n;
+    if (layout.cell == Cell::F32) reinterpret_cast<float*>(pixel)[c] = static_cast<float>(n);
+  }
+
+  Range range_;
+};
+
+float read(const Layout& y, const std::vector<char>& memory, int64_t c, int64_t row, int64_t x) {
+  const char* pixel = memory.data() + (y.left + x) * y.pixel_bytes() + row * y.row_bytes();
+  if (y.cell == Cell::U8)
+    return static_cast<float>(reinterpret_cast<const uint8_t*>(pixel)[c] - y.shift);
+  if (y.cell == Cell::I16) return reinterpret_cast<const int16_t*>(pixel)[c];
+  if (y.cell == Cell::I32) return static_cast<float>(reinterpret_cast<const int32_t*>(pixel)[c]);
+  return reinterpret_cast<const float*>(pixel)[c];
+}
+
+// A random affine end with up to two residuals, and where it writes.
+class End {
+ public:
+  End(std::mt19937& random, int64_t channels, int64_t height, int64_t width, int lanes,
+      double reach) {
+    layout.channels = channels;
+    layout.height = height;
+    layout.width = width;
+    layout.padded = rounded_up(channels, lanes);
+    layout.left = static_cast<int64_t>(random() % 3);
+    layout.right = static_cast<int64_t>(random() % 2);
+    const Cell cells[] = {Cell::U8, Cell::I16, Cell::I16, Cell::I32, Cell::F32};
+    layout.cell = cells[random() % 5];
+    quantized = layout.cell != Cell::F32;
+    layout.shift = layout.cell == Cell::U8 && random() % 2 ? 128 : 0;
+    low = layout.cell == Cell::U8 ? static_cast<float>(-layout.shift) : -300.0f;
+    high = low + (layout.cell == Cell::U8 ? 255.0f : 500.0f);
+    memory.assign(static_cast<size_t>(layout.bytes()), 0);
+    std::uniform_real_distribution<float> number(-1.0f, 1.0f);
+    const auto fill = [&](double scale) {
+      std::vector<float> out(static_cast<size_t>(layout.padded), 0.0f);
+      for (int64_t c = 0; c < channels; ++c)
+        out[static_cast<size_t>(c)] = number(random) * static_cast<float>(scale);
+      return out;
+    };
+    a = fill(400.0 / reach);
+    b = fill(100);
+    // Ties: half of the channels get powers of two, so that sums often end in one half.
+    for (size_t c = 0; c < a.size(); c += 2) {
+      if (a[c] != 0) a[c] = std::copysign(std::exp2(std::floor(std::log2(std::fabs(a[c])))), a[c]);
+      b[c] = std::nearbyint(b[c]) + 0.5f;
+    }
+    const auto count = random() % 3;
+    for (size_t k = 0; k < count; ++k) {
+      const Cell cell = random() % 2 ? layout.cell : Cell::I16;
+      const Range range = cell == Cell::U8 ? Range{-5, 250} : Range{-300, 300};
+      residuals.emplace_back(random, range, cell, channels, height, width, layout.padded, 1, 1);
+      factors.push_back(fill(0.5));
+    }
+  }
+
+  Epilogue epilogue() const {
+    Epilogue out;
+    out.a = a.data();
+    out.b = b.data();
+    out.quantized = quantized;
+    out.low = low;
+    out.high = high;
+    for (size_t k = 0; k < residuals.size(); ++k) {
+      const Input in = residuals[k].input();
+      out.residuals[out.residual_count++] = {in.data, in.row,   in.pixel,
+                                             in.cell, in.shift, factors[k].data()};
+    }
+    return out;
+  }
+
+  float expected(float acc, int64_t c, int64_t y, int64_t x) const {
+    const auto i = static_cast<size_t>(c);
+    float u = std::fma(a[i], acc, b[i]);
+    for (size_t k = 0; k < residuals.size(); ++k)
+      u = std::fma(factors[k][i], static_cast<float>(residuals[k].at(c, y, x)), u);
+    u = u < low ? low : u > high ? high : u;
+    return quantized ? std::nearbyint(u) : u;
+  }
+
+  Layout layout;
+  std::vector<char> memory;
+  std::vector<float> a, b;
+  std::vector<Image> residuals;
+  std::vector<std::vector<float>> factors;
+  bool quantized = true;
+  float low = 0, high = 0;
+};
+
+template <typename F>
+void expect_all(const End& end, const F& accumulator) {
+  for (int64_t c = 0; c < end.layout.channels; ++c)
+    for (int64_t y = 0; y < end.layout.height; ++y)
+      for (int64_t x = 0; x < end.layout.width; ++x)
+        ASSERT_EQ(read(end.layout, end.memory, c, y, x),
+                  end.expected(accumulator(c, y, x), c, y, x))
+            << "channel " << c << " row " << y << " column " << x;
+}
+
+int64_t pick(std::mt19937& random, int64_t low, int64_t high) {
+  return low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low + 1));
+}
+
+class Kernels : public testing::TestWithParam<const KernelTable*> {};
+std::string name_of(const testing::TestParamInfo<const KernelTable*>& info) {
+  std::string name = std::to_string(info.index) + "_" + info.param->name;
+  for (char& letter : name)
+    if (letter == '-') letter = '_';
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(Every, Kernels, testing::ValuesIn(tested_kernels()), name_of);
+
+// Runs `call` on all of the output, or in two parts.
+template <typename F>
+void in_parts(std::mt19937& random, int64_t rows, int64_t blocks, const F& call) {
+  const int64_t row = pick(random, 0, rows), block = pick(random, 0, blocks);
+  if (random() % 2) {
+    call(Part{0, row, 0, blocks});
+    call(Part{row, rows, 0, blocks});
+  } else {
+    call(Part{0, rows, 0, block});
+    call(Part{0, rows, block, blocks});
+  }
+}
+
+TEST_P(Kernels, ConvolveRandomShapes) {
+  const KernelTable& kernels = *GetParam();
+  for (unsigned seed = 0; seed < 150; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    const int64_t channels = pick(random, 1, seed % 3 ? 5 : 40), outputs = pick(random, 1, 40);
+    Geometry g;
+    g.kernel_h = pick(random, 1, 4);
+    g.kernel_w = pick(random, 1, 4);
+    g.stride_h = pick(random, 1, 3);
+    g.stride_w = pick(random, 1, 3);
+    g.top = pick(random, 0, g.kernel_h - 1);
+    g.left = pick(random, 0, g.kernel_w - 1);
+    const int64_t height = pick(random, g.kernel_h, g.kernel_h + 6);
+    const int64_t width = pick(random, g.kernel_w, g.kernel_w + 20);
+    g.out_h = (height + 2 * g.top - g.kernel_h) / g.stride_h + 1;
+    g.out_w = (width + 2 * g.left - g.kernel_w) / g.stride_w + 1;
+    const bool bytes = kernels.has_bytes && seed % 2;
+    const Range operands = bytes ? (seed % 4 == 1 ? Range{0, 255} : Range{-128, 127})
+                                 : (seed % 4 == 0 ? Range{-3000, 3000} : Range{-255, 255});
+    const int64_t padded = random() % 2 ? channels : rounded_up(channels, kernels.lanes);
+    const Image x(random, operands, bytes ? Cell::U8 : Cell::I16, channels, height, width, padded,
+                  g.left, g.left + g.stride_w);
+    const int32_t most = bytes ? 127 : 500;
+    const Tensor weights = torch::randint(-most - 1, most + 1,
+                                          {outputs, channels, g.kernel_h, g.kernel_w}, torch::kInt);
+    const PackedWeights packed = pack_weights(weights, g, x.layout, kernels.lanes);
+    End end(random, outputs, g.out_h, g.out_w, kernels.lanes,
+            static_cast<double>(operands.high) * most *
+                std::sqrt(static_cast<double>(channels * g.kernel_h * g.kernel_w)));
+    Convolution call;
+    call.window = {g.kernel_h, g.kernel_w, g.stride_h, g.top, height};
+    call.pixels = g.out_w;
+    call.total_pixels = g.out_w * g.out_h;
+    call.start_x = -g.left * x.layout.pixel_bytes();
+    call.step = g.stride_w * x.layout.pixel_bytes();
+    call.run = packed.run;
+    call.weights = packed.bytes.data();
+    call.start = packed.start.data();
+    call.start_of_row = packed.start_of_row.empty() ? nullptr : packed.start_of_row.data();
+
+    in_parts(random, g.out_h, packed.blocks, [&](const Part& part) {
+      kernels.convolve(call, x.input(), end.epilogue(), end.layout.output(end.memory.data()), part);
+    });
+
+    const auto w = weights.accessor<int32_t, 4>();
+    expect_all(end, [&](int64_t o, int64_t row, int64_t column) {
+      int64_t sum = 0;
+      for (int64_t c = 0; c < channels; ++c)
+        for (int64_t i = 0; i < g.kernel_h; ++i)
+          for (int64_t j = 0; j < g.kernel_w; ++j)
+            sum += static_cast<int64_t>(w[o][c][i][j]) *
+                   x.at(c, row * g.stride_h - g.top + i, column * g.stride_w - g.left + j);
+      return static_cast<float>(sum);
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(Kernels, ConvolveFloatsInTheWrittenOrder) {
+  const KernelTable& kernels = *GetParam();
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    const int64_t channels = pick(random, 1, 20), outputs = pick(random, 1, 20);
+    const int64_t width = pick(random, 3, 15);
+    const Geometry g{3, 3, 1, 1, 1, 1, 4, width};
+    const Image x(random, {-100, 100}, Cell::F32, channels, 4, width,
+                  rounded_up(channels, kernels.lanes), 1, 1);
+    torch::manual_seed(seed);
+    const Tensor weights = torch::randn({outputs, channels, 3, 3});
+    const PackedWeights packed = pack_weights(weights, g, x.layout, kernels.lanes);
+    End end(random, outputs, 4, width, kernels.lanes, 1000);
+    Convolution call;
+    call.window = {3, 3, 1, 1, 4};
+    call.pixels = width;
+    call.total_pixels = 4 * width;
+    call.start_x = -x.layout.pixel_bytes();
+    call.step = x.layout.pixel_bytes();
+    call.run = packed.run;
+    call.weights = packed.bytes.data();
+    call.start = packed.start.data();
+
+    in_parts(random, 4, packed.blocks, [&](const Part& part) {
+      kernels.convolve(call, x.input(), end.epilogue(), end.layout.output(end.memory.data()), part);
+    });
+
+    const auto w = weights.accessor<float, 4>();
+    expect_all(end, [&](int64_t o, int64_t row, int64_t column) {
+      float sum = 0;
+      for (int64_t i = 0; i < 3; ++i)
+        for (int64_t j = 0; j < 3; ++j)
+          for (int64_t c = 0; c < channels; ++c)
+            sum = std::fma(w[o][c][i][j], static_cast<float>(x.at(c, row - 1 + i, column - 1 + j)),
+                           sum);
+      return sum;
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+Cell any_cell(std::mt19937& random) {
+  const Cell cells[] = {Cell::U8, Cell::I16, Cell::I32};
+  return cells[random() % 3];
+}
+
+TEST_P(Kernels, DepthwiseAndPoolsOfRandomShapes) {
+  const KernelTable& kernels = *GetParam();
+  for (unsigned seed = 0; seed < 90; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    const int64_t channels = pick(random, 1, 40), kernel = pick(random, 1, 3);
+    const int64_t stride = pick(random, 1, 2), padding = pick(random, 0, kernel / 2);
+    const int64_t height = pick(random, kernel, 9), width = pick(random, kernel, 9);
+    const int64_t out_h = (height + 2 * padding - kernel) / stride + 1;
+    const int64_t out_w = (width + 2 * padding - kernel) / stride + 1;
+    const Image x(random, {-100, 150}, any_cell(random), channels, height, width,
+                  rounded_up(channels, kernels.lanes), padding, padding + stride);
+    End end(random, channels, out_h, out_w, kernels.lanes, seed % 3 == 0 ? 5000 : 500);
+    const int64_t blocks = end.layout.padded / kernels.lanes;
+    const Window window{kernel, kernel, stride, padding, height};
+    const auto taps = [&](int64_t row, int64_t column, const auto& visit) {
+      for (int64_t i = 0; i < kernel; ++i)
+        for (int64_t j = 0; j < kernel; ++j) {
+          const int64_t y = row * stride - padding + i, at = column * stride - padding + j;
+          if (y >= 0 && y < height && at >= 0 && at < width) visit(i, j, y, at);
+        }
+    };
+
+    if (seed % 3 == 0) {
+      std::vector<int16_t> weights(static_cast<size_t>(kernel * kernel * end.layout.padded));
+      for (int16_t& w : weights) w = static_cast<int16_t>(pick(random, -127, 127));
+      Depthwise call;
+      call.window = window;
+      call.pixels = out_w;
+      call.start_x = -padding * x.layout.pixel_bytes();
+      call.step = stride * x.layout.pixel_bytes();
+      call.tap = x.layout.pixel_bytes();
+      call.channels = end.layout.padded;
+      call.weights = weights.data();
+      in_parts(random, out_h, blocks, [&](const Part& part) {
+        kernels.depthwise(call, x.input(), end.epilogue(), end.layout.output(end.memory.data()),
+                          part);
+      });
+      expect_all(end, [&](int64_t c, int64_t row, int64_t column) {
+        int32_t sum = 0;
+        taps(row, column, [&](int64_t i, int64_t j, int64_t y, int64_t at) {
+          sum += x.at(c, y, at) *
+                 weights[static_cast<size_t>((i * kernel + j) * end.layout.padded + c)];
+        });
+        return static_cast<float>(sum);
+      });
+    } else {
+      Pool call;
+      call.window = window;
+      call.pixels = out_w;
+      call.width = width;
+      call.left = padding;
+      call.stride_x = stride;
+      call.max = seed % 3 == 1;
+      in_parts(random, out_h, blocks, [&](const Part& part) {
+        kernels.pool(call, x.input(), end.epilogue(), end.layout.output(end.memory.data()), part);
+      });
+      expect_all(end, [&](int64_t c, int64_t row, int64_t column) {
+        int32_t sum = 0, most = INT32_MIN;
+        taps(row, column, [&](int64_t, int64_t, int64_t y, int64_t at) {
+          sum += x.at(c, y, at);
+          most = std::max(most, x.at(c, y, at));
+        });
+        return static_cast<float>(call.max ? most : sum);
+      });
+    }
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(Kernels, MapAndAggregateRandomShapes) {
+  const KernelTable& kernels = *GetParam();
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    const int64_t channels = pick(random, 1, 150), count = pick(random, 1, 20);
+    const Cell cell = seed % 4 == 3 ? Cell::F32 : any_cell(random);
+    const int64_t padded = rounded_up(channels, kernels.lanes);
+    if (seed % 2) {
+      const Image x(random, {-100, 150}, cell, channels, 3, count, padded, 1, 0);
+      End end(random, channels, 3, count, kernels.lanes, 100);
+      in_parts(random, 3, padded / kernels.lanes, [&](const Part& part) {
+        kernels.map(count, x.input(), end.epilogue(), end.layout.output(end.memory.data()), part);
+      });
+      expect_all(end, [&](int64_t c, int64_t row, int64_t column) {
+        return static_cast<float>(x.at(c, row, column));
+      });
+    } else {
+      // Rows are pixels here: of one column, so that row and pixel pitch agree.
+      const Image x(random, {-100, 150}, cell, channels, count, 1, padded, 0, 0);
+      End end(random, channels, count, 1, kernels.lanes, 500);
+      end.layout.left = end.layout.right = 0;
+      std::vector<int64_t> offsets{0};
+      std::vector<int32_t> source;
+      std::vector<int16_t> weight;
+      std::vector<float> divisor;
+      for (int64_t row = 0; row < count; ++row) {
+        for (int64_t e = pick(random, 0, 7); e > 0; --e) {
+          source.push_back(static_cast<int32_t>(pick(random, 0, count - 1)));
+          weight.push_back(static_cast<int16_t>(pick(random, -20, 20)));
+        }
+        offsets.push_back(static_cast<int64_t>(source.size()));
+        divisor.push_back(static_cast<float>(
+            std::max<int64_t>(offsets.back() - offsets[static_cast<size_t>(row)], 1)));
+      }
+      Aggregation call;
+      call.offsets = offsets.data();
+      call.source = source.data();
+      call.weight = seed % 3 ? weight.data() : nullptr;
+      call.divisor = seed % 5 ? nullptr : divisor.data();
+      in_parts(random, count, padded / kernels.lanes, [&](const Part& part) {
+        kernels.aggregate(call, x.input(), end.epilogue(), end.layout.output(end.memory.data()),
+                          part);
+      });
+      expect_all(end, [&](int64_t c, int64_t row, int64_t) {
+        int32_t sum = 0;
+        for (int64_t e = offsets[static_cast<size_t>(row)];
+             e < offsets[static_cast<size_t>(row) + 1]; ++e) {
+          const auto i = static_cast<size_t>(e);
+          sum += x.at(c, source[i], 0) * (call.weight ? weight[i] : 1);
+        }
+        const auto acc = static_cast<float>(sum);
+        return call.divisor ? acc / divisor[static_cast<size_t>(row)] : acc;
+      });
+    }
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(Kernels, InterleavePlanesAndTakeNoNumberForZero) {
+  const KernelTable& kernels = *GetParam();
+  for (unsigned seed = 0; seed < 30; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    const int64_t channels = pick(random, 1, 5), width = pick(random, 1, 40);
+    End end(random, channels, 3, width, kernels.lanes, 3);
+    end.residuals.clear();
+    std::vector<float> image(static_cast<size_t>(channels * 3 * width));
+    std::normal_distribution<float> number(0.0f, 2.0f);
+    for (float& x : image) x = number(random);
+    image[0] = end.quantized ? NAN : 0.25f;
+    kernels.interleave(image.data(), 3 * width, width, channels, end.epilogue(),
+                       end.layout.output(end.memory.data()), Part{0, 3, 0, 0});
+    if (end.quantized) EXPECT_EQ(read(end.layout, end.memory, 0, 0, 0), 0.0f);
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t y = 0; y < 3; ++y)
+        for (int64_t x = (c + y == 0); x < width; ++x)
+          ASSERT_EQ(read(end.layout, end.memory, c, y, x),
+                    end.expected(image[static_cast<size_t>((c * 3 + y) * width + x)], c, y, x));
+    if (HasFatalFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace quantbench::engine
