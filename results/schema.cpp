@@ -167,6 +167,12 @@ CREATE UNIQUE INDEX runs_uid ON runs (uid);
 CREATE INDEX runs_configuration ON runs (configuration);
 )sql";
 
+// What people call a run: the recipe's name, and words of their own.
+const char* const kVersion4 = R"sql(
+ALTER TABLE runs ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+)sql";
+
 // The version of a store, 0 for an empty file. Throws Error when it is somebody else's, or newer.
 int64_t version_of(const Connection& database, int64_t known) {
   // One statement, so that a store which another process makes meanwhile is seen whole or not at
@@ -191,7 +197,7 @@ int64_t version_of(const Connection& database, int64_t known) {
 
 const std::vector<Migration>& migrations() {
   static const std::vector<Migration> steps = {
-      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}};
+      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}, {kVersion4}};
   return steps;
 }
 
