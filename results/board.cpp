@@ -88,10 +88,9 @@ void read_latencies(const Connection& connection, Board& board) {
     BoardRow* r = row_of(board.rows, row.integer(), hint);
     if (r == nullptr) continue;
     key = row.text_view();
+    const bool fp32 = key == "fp32";
     int& best = taken[static_cast<size_t>(r - board.rows.data())];
-    if (preference(key) <= best) continue;
-    best = preference(key);
-    r->latency_shipped = key == "package";
+    const int preferred = preference(key);
     key += " (";
     key += row.text_view();
     key += ", ";
@@ -100,11 +99,16 @@ void read_latencies(const Connection& connection, Board& board) {
     key += row.text_view();
     key += ", " + std::to_string(row.integer()) + " thread(s), batch ";
     key += std::to_string(row.integer()) + ") on ";
+    const double median = row.real();
+    if (fp32) r->latency_fp32_ms = median;
+    if (preferred <= best) continue;
+    best = preferred;
+    r->latency_shipped = preferred == preference("package");
     key += board.machines[static_cast<size_t>(r->machine)];
     const auto [found, fresh] = kinds.try_emplace(key, static_cast<int64_t>(kinds.size()));
     if (fresh) board.latency_kinds.push_back(key);
     r->latency_kind = found->second;
-    r->latency_ms = row.real();
+    r->latency_ms = median;
     r->latency_low = row.real();
     r->latency_high = row.real();
   }

@@ -28,6 +28,7 @@ struct BoardRow {
   // Of the package where it was timed, else of the simulated network with quantizers, else in FP32.
   int64_t latency_kind = -1;     // into Board::latency_kinds; -1: not timed
   bool latency_shipped = false;  // of the package, not of a simulation
+  double latency_fp32_ms = 0;    // of the FP32 network in the same run; 0: not timed
   double latency_ms = 0, latency_low = 0, latency_high = 0;
 
   std::optional<double> top1() const { return top1_shipped ? top1_shipped : top1_simulated; }

@@ -97,7 +97,7 @@ class Connection;
 struct RunFilter {
   std::string method, model, dataset, status;  // empty: any
   int64_t limit = 0;                           // newest first; 0: all
-  std::string tag;                             // empty: any
+  std::string tag = {};                        // empty: any
 };
 
 // Used by one thread at a time; every process (a forked one too) opens its own.
