@@ -1,5 +1,5 @@
 // The data on the page, in <script type="application/json"> elements:
-//   runs       {count, made, contracts, latency_kinds, scales,
+//   runs       {count, made, methods, published, contracts, latency_kinds, scales,
 //               numbers: {column: [integer or null, to be divided by its scale]},
 //               words: {column: {dictionary: [text], codes: [integer]}}}
 //   changes    [{kind, run, before, configuration, what, sentence}]
@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "results/board.h"
+#include "results/contract_rows.h"
 #include "results/history.h"
 #include "results/run_json.h"
 #include "results/site/page.h"
@@ -133,7 +134,27 @@ struct Contracts {
   }
 };
 
-std::string runs_json(const Board& board, const std::string& made) {
+Json methods_json(const LeaderboardConfig& config) {
+  Json out = Json::object();
+  for (const auto& [name, m] : config.methods)
+    out[name] = {{"title", m.title}, {"paper", m.paper}, {"arxiv", m.arxiv}, {"year", m.year}};
+  return out;
+}
+
+// Published figures by the numbers that configurations have in this store.
+Json published_json(const Store& store, const LeaderboardConfig& config) {
+  Json out = Json::object();
+  for (const auto& [digest, figures] : config.published) {
+    const auto id = row_with(store.connection(), "configurations", digest);
+    if (!id) continue;
+    Json& list = out[std::to_string(*id)] = Json::array();
+    for (const BoardFigure& f : figures)
+      list.push_back({{"paper", f.paper}, {"value", f.value}, {"second_hand", f.second_hand}});
+  }
+  return out;
+}
+
+std::string runs_json(const Store& store, const Board& board, const LeaderboardConfig& config) {
   const Contracts contracts(board);
   Numbers n;
   const auto add = [&](const char* name, double scale, auto value) {
@@ -146,6 +167,7 @@ std::string runs_json(const Board& board, const std::string& made) {
   add("seed", 1,
       [](const BoardRow& r) { return static_cast<double>(static_cast<uint64_t>(r.seed)); });
   add("configuration", 1, [](const BoardRow& r) { return static_cast<double>(r.configuration); });
+  add("version", 1, [](const BoardRow& r) { return static_cast<double>(r.method_version); });
   add("contract", 1, [&](const BoardRow& r) {
     const int64_t place = contracts.of_row[static_cast<size_t>(&r - board.rows.data())];
     return place < 0 ? NAN : static_cast<double>(place);
@@ -160,6 +182,8 @@ std::string runs_json(const Board& board, const std::string& made) {
   add("activation_bits", 1e3, [](const BoardRow& r) { return or_nan(r.activation_bits); });
   add("bops", 1, [](const BoardRow& r) { return or_nan(r.bops); });
   add("latency_ms", 1e6, [&](const BoardRow& r) { return timed(r, r.latency_ms); });
+  add("latency_fp32_ms", 1e6,
+      [](const BoardRow& r) { return r.latency_fp32_ms > 0 ? r.latency_fp32_ms : NAN; });
   add("latency_kind", 1, [](const BoardRow& r) { return static_cast<double>(r.latency_kind); });
 
   static const std::string none;
@@ -176,9 +200,11 @@ std::string runs_json(const Board& board, const std::string& made) {
              return found == board.settings.end() ? none : found->second;
            });
   return fmt::format(
-      "{{\"count\":{},\"made\":{},\"contracts\":{},\"latency_kinds\":{},\"scales\":{},"
+      "{{\"count\":{},\"made\":{},\"methods\":{},\"published\":{},\"contracts\":{},\"latency_"
+      "kinds\":{},\"scales\":{},"
       "\"numbers\":{{{}}},\"words\":{{{}}}}}",
-      board.rows.size(), text(made), text(contracts.list), text(Json(board.latency_kinds)),
+      board.rows.size(), text(config.made), text(methods_json(config)),
+      text(published_json(store, config)), text(contracts.list), text(Json(board.latency_kinds)),
       text(n.scales()), n.columns(), words);
 }
 
@@ -240,7 +266,7 @@ std::string leaderboard_html(const Store& store, const LeaderboardConfig& config
   const Board board = read_board(store);
   const std::vector<Change> all = changes(board, "", false);
   std::string page = site.before;
-  element(page, "runs", runs_json(board, config.made));
+  element(page, "runs", runs_json(store, board, config));
   element(page, "changes", changes_json(board, all));
   for (int64_t run : detailed_runs(board, all, config.details)) {
     Json details = details_json(store, run);

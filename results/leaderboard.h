@@ -2,11 +2,26 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "results/store.h"
 
 namespace quantbench {
+
+// What the page says of a method beside its name.
+struct BoardMethod {
+  std::string title, paper, arxiv;
+  int year = 0;
+};
+
+// A published top-1, in percent.
+struct BoardFigure {
+  std::string paper;
+  double value = 0;
+  bool second_hand = false;
+};
 
 struct LeaderboardConfig {
   // How many runs keep their recipe, layers, curves and provenance on the page: those that
@@ -14,6 +29,9 @@ struct LeaderboardConfig {
   // the table.
   int64_t details = 200;
   std::string made;  // when, as people read it
+  std::map<std::string, BoardMethod> methods;
+  // What papers report of configurations, by their digests (results/contract_rows.h).
+  std::map<std::string, std::vector<BoardFigure>> published;
 };
 
 // Text of the store enters the page only as JSON whose '<' are escaped, and the page's script only

@@ -78,7 +78,7 @@ std::string translated(const std::string& table, const std::string& key) {
 int64_t add_run(const Connection& connection, const ShardRun& run) {
   const std::string copied =
       "uid, identity, status, method, method_version, model, dataset, dataset_fingerprint, "
-      "preprocessing, seed, started, finished, folder, reason";
+      "preprocessing, seed, started, finished, folder, reason, name, tags";
   // An updated run keeps its number, a new one gets the next.
   connection
       .prepare("INSERT INTO main.runs (id, repetition, recipe, configuration, provenance, " +

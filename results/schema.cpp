@@ -182,6 +182,12 @@ CREATE TABLE figures (
 ) STRICT;
 )sql";
 
+// What people call a run: the recipe's name, and words of their own.
+const char* const kVersion5 = R"sql(
+ALTER TABLE runs ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+)sql";
+
 // The version of a store, 0 for an empty file. Throws Error when it is somebody else's, or newer.
 int64_t version_of(const Connection& database, int64_t known) {
   // One statement, so that a store which another process makes meanwhile is seen whole or not at
@@ -206,7 +212,7 @@ int64_t version_of(const Connection& database, int64_t known) {
 
 const std::vector<Migration>& migrations() {
   static const std::vector<Migration> steps = {
-      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}, {kVersion4}};
+      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}, {kVersion4}, {kVersion5}};
   return steps;
 }
 

@@ -1,5 +1,7 @@
 #include "results/store.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <ctime>
@@ -123,12 +125,12 @@ RunRecord Store::begin(RunRecord run) {
   connection.insert("runs",
                     "uid, configuration, identity, repetition, status, method, method_version, "
                     "model, dataset, dataset_fingerprint, preprocessing, seed, recipe, provenance, "
-                    "started, folder",
+                    "started, folder, name",
                     run.uid, configuration_id(connection, run.recipe, run.method), run.identity,
                     run.repetition, name_of(run.status), run.method, run.method_version, run.model,
                     run.dataset, run.dataset_fingerprint, run.preprocessing,
                     static_cast<int64_t>(run.seed), recipe_id(connection, run.recipe),
-                    provenance_id(connection, run.provenance), run.started, run.folder);
+                    provenance_id(connection, run.provenance), run.started, run.folder, run.name);
   run.id = connection.last_id();
   transaction.commit();
   return run;
@@ -210,6 +212,25 @@ void Store::reopen(int64_t run) {
           "Run {} has ended ({}) and has nothing to resume; run its recipe again for a repetition.",
           run, name_of(before));
   set_status(database_->connection, run, RunStatus::Running, "");
+  transaction.commit();
+}
+
+void Store::tag(int64_t run, const std::vector<std::string>& tags) {
+  for (const std::string& word : tags)
+    require(!word.empty() && word.find_first_of(" \t\n") == std::string::npos,
+            "'{}' is no tag: a tag is one word without blanks.", word);
+  Transaction transaction(database_->connection);
+  database_->status(run);
+  database_->connection.prepare("UPDATE runs SET tags = ? WHERE id = ?")
+      .bind(fmt::format("{}", fmt::join(tags, " ")), run)
+      .run();
+  transaction.commit();
+}
+
+void Store::remove(int64_t run) {
+  Transaction transaction(database_->connection);
+  database_->status(run);
+  database_->connection.prepare("DELETE FROM runs WHERE id = ?").bind(run).run();
   transaction.commit();
 }
 

@@ -1,8 +1,11 @@
-// Chart.js with the parts that this page uses, in the page's colours.
+// Chart.js with the parts that this page uses, in the page's colours; error bars, labels, zoom by
+// dragging, and pictures to save.
 import {
   BarController, BarElement, CategoryScale, Chart, Legend, LinearScale, LineController, LineElement,
   LogarithmicScale, PointElement, ScatterController, Tooltip,
 } from 'chart.js';
+import {Context} from 'svgcanvas';
+import {save} from './download.js';
 
 Chart.register(BarController, BarElement, CategoryScale, Legend, LinearScale, LineController,
   LineElement, LogarithmicScale, PointElement, ScatterController, Tooltip);
@@ -18,6 +21,123 @@ export const isDark = () => {
 };
 export const color = (index) => (isDark() ? dark : light)[index % light.length];
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// Deviations as whiskers and the labels of a dataset's marks, where they do not cover each other.
+const errorBars = {
+  id: 'errorBars',
+  afterDatasetsDraw(chart) {
+    const {ctx, chartArea: area} = chart;
+    const taken = [];
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(area.left, area.top, area.right - area.left, area.bottom - area.top);
+    ctx.clip();
+    ctx.font = `11px ${Chart.defaults.font.family}`;
+    chart.data.datasets.forEach((dataset, index) => {
+      if (!chart.isDatasetVisible(index)) return;
+      const meta = chart.getDatasetMeta(index);
+      dataset.data.forEach((point, i) => {
+        const {x, y} = meta.data[i] ?? {};
+        if (x === undefined) return;
+        if (dataset.errors && point.high > point.low) {
+          const [top, bottom] = [chart.scales.y.getPixelForValue(point.high), chart.scales.y.getPixelForValue(point.low)];
+          ctx.strokeStyle = dataset.borderColor;
+          ctx.lineWidth = 1.2;
+          ctx.beginPath();
+          for (const [x0, y0, x1, y1] of [[x, top, x, bottom], [x - 4, top, x + 4, top], [x - 4, bottom, x + 4, bottom]]) {
+            ctx.moveTo(x0, y0);
+            ctx.lineTo(x1, y1);
+          }
+          ctx.stroke();
+        }
+        const text = dataset.labels?.[i];
+        if (!text) return;
+        const width = ctx.measureText(text).width;
+        const left = x + 9 + width > area.right ? x - 9 - width : x + 9;
+        const place = [left, y - 14, left + width, y];
+        if (taken.some((t) => place[0] < t[2] && t[0] < place[2] && place[1] < t[3] && t[1] < place[3])) return;
+        taken.push(place);
+        ctx.fillStyle = style('--text');
+        ctx.fillText(text, left, y - 4);
+      });
+    });
+    ctx.restore();
+  },
+};
+
+// Dragging over a chart with `zoomable` enlarges that part; resetZoom() shows all again.
+const zoom = {
+  id: 'zoom',
+  afterInit(chart) {
+    if (!chart.options.zoomable) return;
+    const {canvas} = chart;
+    let from = null;
+    const at = (event) => {
+      const box = canvas.getBoundingClientRect();
+      return {x: event.clientX - box.left, y: event.clientY - box.top};
+    };
+    chart.resetZoom = () => {
+      for (const key of ['x', 'y']) { delete chart.options.scales[key].min; delete chart.options.scales[key].max; }
+      chart.update();
+    };
+    canvas.addEventListener('mousedown', (event) => { from = at(event); });
+    canvas.addEventListener('mousemove', (event) => {
+      chart.dragged = from ? [from, at(event)] : null;
+      if (from) chart.draw();
+    });
+    canvas.addEventListener('mouseleave', () => { from = chart.dragged = null; });
+    canvas.addEventListener('mouseup', (event) => {
+      const to = at(event), start = from;
+      from = chart.dragged = null;
+      if (!start || Math.abs(to.x - start.x) < 12 || Math.abs(to.y - start.y) < 12) return;
+      for (const [key, a, b] of [['x', start.x, to.x], ['y', start.y, to.y]]) {
+        const values = [a, b].map((pixel) => chart.scales[key].getValueForPixel(pixel)).sort((p, q) => p - q);
+        Object.assign(chart.options.scales[key], {min: values[0], max: values[1]});
+      }
+      chart.update();
+    });
+  },
+  afterDraw(chart) {
+    if (!chart.dragged) return;
+    const [a, b] = chart.dragged;
+    chart.ctx.save();
+    chart.ctx.globalAlpha = 0.15;
+    chart.ctx.fillStyle = style('--link');
+    chart.ctx.fillRect(a.x, a.y, b.x - a.x, b.y - a.y);
+    chart.ctx.restore();
+  },
+};
+Chart.register(errorBars, zoom);
+
+// The picture on the page's background, as a file.
+export function savePng(chart, name) {
+  const {canvas} = chart;
+  const copy = document.createElement('canvas');
+  [copy.width, copy.height] = [canvas.width, canvas.height];
+  const ctx = copy.getContext('2d');
+  ctx.fillStyle = style('--back');
+  ctx.fillRect(0, 0, copy.width, copy.height);
+  ctx.drawImage(canvas, 0, 0);
+  copy.toBlob((blob) => save(name, 'image/png', blob));
+}
+
+// The same chart drawn once more, into a context that writes SVG.
+export function svgOf(chart) {
+  const {width, height, ctx} = chart;
+  const context = new Context({width, height, document});
+  for (const missing of ['resetTransform', 'setLineDash', 'getLineDash'])
+    if (typeof context[missing] !== 'function') context[missing] = () => [];
+  context.canvas = ctx.canvas;
+  chart.ctx = context;
+  try {
+    chart.draw();
+  } finally {
+    chart.ctx = ctx;
+  }
+  chart.draw();
+  return context.getSerializedSvg(true);
+}
+export const saveSvg = (chart, name) => save(name, 'image/svg+xml', svgOf(chart));
 
 const live = new Set();
 export function clearCharts() {

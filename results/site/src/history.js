@@ -1,5 +1,6 @@
 // Night after night: what got worse or better since the run before, and one configuration over time.
 import {changes, count, isOk, numbers, top1, word} from './data.js';
+import {readAddress, writeQuery} from './address.js';
 import {axis, clearCharts, color, makeChart} from './charts.js';
 import {h, replace, select, table} from './dom.js';
 import * as format from './format.js';
@@ -23,31 +24,37 @@ function repeated() {
     .sort((a, b) => touched.has(b[0]) - touched.has(a[0]) || b[1].repeats - a[1].repeats).slice(0, most);
 }
 
-function plot(canvas, rows, regressed) {
+const measures = [
+  {key: 'top1', title: 'Top-1', unit: 'top-1, %', value: (row) => 100 * top1[row], show: (v) => `${v.toFixed(2)} %`},
+  {key: 'size', title: 'Package size', unit: 'bytes', value: (row) => numbers.size_bytes[row], show: format.integer},
+  {key: 'latency', title: 'Latency', unit: 'ms', value: (row) => numbers.latency_ms[row], show: (v) => `${format.decimal(v, 3)} ms`},
+];
+
+// One measure over real dates.
+function plot(canvas, measure, rows, regressed) {
   const seeds = [...new Set(rows.map((row) => numbers.seed[row]))].sort((a, b) => a - b).slice(0, 8);
-  const times = rows.map((row) => numbers.started[row]);
-  const low = Math.min(...times);
-  makeChart(canvas, 'Top-1 accuracy over time; the table below has the figures', {
+  makeChart(canvas, `${measure.title} over time; the table below has the figures`, {
     type: 'scatter',
     data: {datasets: seeds.map((seed, i) => {
-      const own = rows.filter((row) => numbers.seed[row] === seed && isOk(row))
+      const own = rows.filter((row) => numbers.seed[row] === seed && isOk(row) && !Number.isNaN(measure.value(row)))
         .sort((a, b) => numbers.started[a] - numbers.started[b]);
+      const marked = (row) => measure.key === 'top1' && regressed.has(numbers.id[row]);
       return {
         label: `seed ${seed}`, showLine: true, borderColor: color(i), borderWidth: 1.5,
-        data: own.map((row) => ({x: (numbers.started[row] - low) / 86400, y: 100 * top1[row], row})),
-        backgroundColor: own.map((row) => regressed.has(numbers.id[row]) ? '#d00000' : color(i)),
-        pointStyle: own.map((row) => regressed.has(numbers.id[row]) ? 'triangle' : 'circle'),
-        radius: own.map((row) => regressed.has(numbers.id[row]) ? 9 : 4),
+        data: own.map((row) => ({x: numbers.started[row], y: measure.value(row), row})),
+        backgroundColor: own.map((row) => marked(row) ? '#d00000' : color(i)),
+        pointStyle: own.map((row) => marked(row) ? 'triangle' : 'circle'),
+        radius: own.map((row) => marked(row) ? 9 : 4),
       };
     })},
     options: {
       parsing: false,
-      scales: {x: axis(`days since ${format.day(low)}`), y: axis('top-1, %')},
+      scales: {x: {type: 'linear', ticks: {maxRotation: 0, autoSkipPadding: 16, stepSize: 86400, callback: (v) => format.day(v)}}, y: axis(measure.unit)},
       plugins: {
         legend: {position: 'bottom'},
         tooltip: {callbacks: {
           title: (items) => items.length ? `Run ${numbers.id[items[0].raw.row]}` : '',
-          label: (item) => `${format.time(numbers.started[item.raw.row])}: ${format.percent(top1[item.raw.row])} %` +
+          label: (item) => `${format.time(numbers.started[item.raw.row])}: ${measure.show(item.raw.y)}` +
             (regressed.has(numbers.id[item.raw.row]) ? ', regressed' : ''),
         }},
       },
@@ -70,12 +77,14 @@ function changeList(kind, title) {
 
 export function showHistory(main) {
   clearCharts();
+  const told = readAddress().query.get('configuration');
+  if (told !== null) state.configuration = Number(told);
   const choices = repeated();
   const parts = [h('h1', {}, 'History')];
   const worse = changes.filter((c) => c.kind === 'regressed');
   parts.push(h('p', {class: worse.length ? 'warning' : 'note', role: 'status'}, worse.length
-    ? `▲ ${worse.length} regression(s) against the run before of the same recipe and seed.`
-    : 'Nothing regressed against the run before of the same recipe and seed.'));
+    ? `▲ ${worse.length} regression(s) against the run before of the same recipe, seed, data and machine.`
+    : 'Nothing regressed against the run before of the same recipe, seed, data and machine.'));
   parts.push(...[changeList('regressed', 'Regressed'), changeList('improved', 'Improved')].flat());
   if (choices.length === 0) {
     parts.push(h('p', {class: 'note'}, 'No recipe and seed ran more than once yet, so there is no history to draw.'));
@@ -85,20 +94,22 @@ export function showHistory(main) {
   const chosen = choices.find(([key]) => key === state.configuration) ?? choices[0];
   const rows = chosen[1].rows;
   const regressed = new Set(worse.map((c) => c.run));
-  const canvas = h('canvas', {id: 'plot-history'});
+  const drawn = measures.filter((measure) => rows.some((row) => isOk(row) && !Number.isNaN(measure.value(row))));
+  const canvases = drawn.map((measure) => h('canvas', {id: measure.key === 'top1' ? 'plot-history' : `plot-history-${measure.key}`}));
   const name = ([, entry]) => `${word('method', entry.rows[0])} ${word('model', entry.rows[0])}/` +
     `${word('dataset', entry.rows[0])} ${word('settings', entry.rows[0])}`.slice(0, 110);
   parts.push(h('h2', {}, 'One configuration over time'),
     h('form', {class: 'filters', onsubmit: (e) => e.preventDefault()},
       select('Configuration', choices.map((c) => [c[0], name(c).slice(0, 160)]), chosen[0], (value) => {
         state.configuration = Number(value);
+        writeQuery(state, {configuration: null});
         showHistory(main);
         document.getElementById('s-configuration')?.focus();
       })),
-    h('div', {class: 'plot'}, canvas),
+    drawn.map((measure, i) => h('figure', {}, h('h3', {}, measure.title), h('div', {class: 'plot low'}, canvases[i]))),
     h('details', {}, h('summary', {}, `${rows.length} runs`), table('Runs over time', ['Run', 'Seed', 'Started', 'Status', 'Top-1 %', 'Bytes'],
       rows.slice(-500).map((row) => [h('a', {href: `#/run/${numbers.id[row]}`}, String(numbers.id[row])), String(numbers.seed[row]),
         format.time(numbers.started[row]), word('status', row), format.percent(top1[row]), format.integer(numbers.size_bytes[row])]))));
-  queueMicrotask(() => plot(canvas, rows, regressed));
+  queueMicrotask(() => drawn.forEach((measure, i) => plot(canvases[i], measure, rows, regressed)));
   replace(main, parts);
 }

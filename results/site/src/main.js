@@ -1,4 +1,5 @@
 // The page: a view for each address (#/, #/plots, #/history, #/run/N), and light or dark.
+import {readAddress} from './address.js';
 import {showBoard} from './board.js';
 import {clearCharts, isDark} from './charts.js';
 import {showHistory} from './history.js';
@@ -10,7 +11,7 @@ const titles = {'': 'Leaderboard', plots: 'Plots', history: 'History', run: 'Run
 let first = true;
 
 function show() {
-  const [view = '', argument] = location.hash.replace(/^#\/?/, '').split('/');
+  const {view, argument} = readAddress();
   clearCharts();
   if (view === 'plots') showPlots(main);
   else if (view === 'history') showHistory(main);

@@ -1,97 +1,105 @@
-// Accuracy against size, BOPs and latency, with the Pareto front of one comparability group.
-import {count, isOk, numbers, site, taskOf, tasks, top1, word, words} from './data.js';
-import {axis, clearCharts, color, logarithmic, makeChart, shapes} from './charts.js';
+// Accuracy against size, BOPs and latency: a mark a configuration with its deviation over seeds, and
+// the staircase front of one comparability group.
+import {numbers, site, tasks, word, words} from './data.js';
+import {readAddress, writeQuery} from './address.js';
+import {axis, clearCharts, color, logarithmic, makeChart, savePng, saveSvg, shapes} from './charts.js';
 import {h, replace, select, table} from './dom.js';
+import {differences, entries, groups, tellingSettings} from './entries.js';
 import * as format from './format.js';
-import {differences, groupOf, groups} from './groups.js';
 
-const state = {task: null, group: null, latency: null};
+const defaults = {task: '', group: 'A', latency: '', others: 1, outliers: 1};
+const state = {...defaults};
 
 const costs = [
-  {key: 'size', title: 'Package size', unit: 'bytes', values: numbers.size_bytes, show: format.integer},
-  {key: 'bops', title: 'Bit operations', unit: 'BOPs of one sample', values: numbers.bops, show: format.short},
-  {key: 'latency', title: 'Latency', unit: 'ms', values: numbers.latency_ms, show: (v) => format.decimal(v, 3)},
+  {key: 'size', title: 'Package size', unit: 'bytes', value: (e) => e.size, show: (v) => format.integer(Math.round(v))},
+  {key: 'bops', title: 'Bit operations', unit: 'BOPs of one sample', value: (e) => e.bops, show: format.short},
+  {key: 'latency', title: 'Latency', unit: 'ms', value: (e) => e.latency.ms, show: (v) => format.decimal(v, 3)},
 ];
 
-// The rows that no other beats in both, by cost.
-export function pareto(rows, cost) {
+// The entries that no other beats in both, by cost.
+export function pareto(some, value) {
   const out = [];
   let best = -Infinity;
-  for (const row of [...rows].sort((a, b) => cost[a] - cost[b] || top1[b] - top1[a])) {
-    if (top1[row] <= best) continue;
-    best = top1[row];
-    out.push(row);
+  for (const entry of [...some].sort((a, b) => value(a) - value(b) || b.mean - a.mean)) {
+    if (entry.mean <= best) continue;
+    best = entry.mean;
+    out.push(entry);
   }
   return out;
 }
 
-// Of the points that fall on one spot of the picture, one is drawn.
-function thinned(rows, cost) {
-  if (rows.length < 4000) return rows;
-  let low = Infinity, high = -Infinity, bottom = Infinity, top = -Infinity;
-  for (const row of rows) {
-    low = Math.min(low, Math.log(cost[row]));
-    high = Math.max(high, Math.log(cost[row]));
-    bottom = Math.min(bottom, top1[row]);
-    top = Math.max(top, top1[row]);
-  }
+// Far below all others (three interquartile ranges under the first quartile): what failed to train
+// would otherwise press everything else into one line.
+function outliers(some) {
+  const sorted = some.map((e) => e.mean).sort((a, b) => a - b);
+  const at = (share) => sorted[Math.floor(share * (sorted.length - 1))];
+  const low = at(0.25) - 3 * (at(0.75) - at(0.25));
+  return new Set(sorted.length < 4 ? [] : some.filter((e) => e.mean < low));
+}
+
+// Of the marks that fall on one spot of the picture, one is drawn.
+function thinned(some, value) {
+  if (some.length < 3000) return some;
+  const xs = some.map((e) => Math.log(value(e))), ys = some.map((e) => e.mean);
+  const bounds = (list) => list.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
+  const [low, high] = bounds(xs), [bottom, top] = bounds(ys);
   const seen = new Set();
-  return rows.filter((row) => {
-    const x = Math.round(300 * (Math.log(cost[row]) - low) / (high - low || 1));
-    const y = Math.round(200 * (top1[row] - bottom) / (top - bottom || 1));
-    const spot = (x * 201 + y) * 64 + words.method.codes[row] % 64;
+  return some.filter((e, i) => {
+    const x = Math.round(300 * (xs[i] - low) / (high - low || 1)), y = Math.round(200 * (ys[i] - bottom) / (top - bottom || 1));
+    const spot = (x * 201 + y) * 64 + e.method % 64;
     return !seen.has(spot) && seen.add(spot);
   });
 }
 
-const label = (row) => {
-  const text = `${word('method', row)} ${word('settings', row)}`;
-  return text.length > 90 ? `${text.slice(0, 90)}…` : text;
-};
+const clipped = (text, most) => text.length > most ? `${text.slice(0, most)}…` : text;
 
-function chart(canvas, cost, rows, front, group) {
-  const points = (list) => list.map((row) => ({x: cost.values[row], y: 100 * top1[row], row}));
-  const like = rows.filter((row) => groupOf[row] === group);
-  const unlike = rows.filter((row) => groupOf[row] !== group);
-  const span = {low: Infinity, high: 0};
-  for (const row of rows) {
-    span.low = Math.min(span.low, cost.values[row]);
-    span.high = Math.max(span.high, cost.values[row]);
-  }
-  const methods = [...new Set(rows.map((row) => words.method.codes[row]))].sort((a, b) => a - b);
+function chart(canvas, cost, some, front, group, settings) {
+  const point = (e) => ({x: cost.value(e), y: 100 * e.mean, low: 100 * (e.mean - (e.std || 0)), high: 100 * (e.mean + (e.std || 0)), entry: e});
+  const xs = some.map(cost.value);
+  const span = [xs.reduce((a, b) => Math.min(a, b), Infinity), xs.reduce((a, b) => Math.max(a, b), 0)];
+  const methods = [...new Set(some.map((e) => e.method))].sort((a, b) => a - b);
+  const stairs = front.map(point);
+  if (stairs.length) stairs.push({...stairs.at(-1), x: span[1]});
   const datasets = [{
-    label: `Pareto front of group ${group.name}`, data: points(front), type: 'line', showLine: true, pointRadius: 0,
+    label: `Pareto front of group ${group.name}`, data: stairs, type: 'line', showLine: true, stepped: 'before', pointRadius: 0,
     pointHitRadius: 0, borderColor: color(6), borderWidth: 2, borderDash: [5, 4], pointStyle: 'line',
   }];
-  const series = (list, code, hollow) => ({
-    label: words.method.shown[code].slice(0, 40) + (hollow ? ' (other groups)' : ''),
-    data: points(thinned(list.filter((row) => words.method.codes[row] === code), cost.values)),
-    pointStyle: shapes[methods.indexOf(code) % shapes.length], radius: hollow ? 3 : 5, hoverRadius: 8,
-    backgroundColor: hollow ? 'transparent' : color(methods.indexOf(code)),
-    borderColor: color(methods.indexOf(code)), borderWidth: 1.5,
-  });
-  for (const code of methods) datasets.push(series(like, code, false));
-  for (const code of methods) datasets.push(series(unlike, code, true));
-  makeChart(canvas, `Top-1 accuracy against ${cost.title.toLowerCase()}; the table below has the Pareto front`, {
+  for (const hollow of [false, true]) for (const code of methods) {
+    const own = thinned(some.filter((e) => e.method === code && (e.group !== group) === hollow), cost.value);
+    if (own.length === 0) continue;
+    const place = methods.indexOf(code);
+    datasets.push({
+      label: clipped(words.method.shown[code], 40) + (hollow ? ' (other groups)' : ''), data: own.map(point), errors: !hollow,
+      labels: hollow ? [] : own.map((e) => front.includes(e) ? clipped(`${words.method.shown[code]} ${format.decimal(e.bits, 1)} b`, 26) : ''),
+      backgroundColor: hollow ? 'transparent' : color(place), borderColor: color(place), borderWidth: hollow ? 1.2 : 1,
+      pointStyle: shapes[place % shapes.length], radius: hollow ? 4 : 6, hoverRadius: 8,
+    });
+  }
+  return makeChart(canvas, `Top-1 accuracy against ${cost.title.toLowerCase()}; the table below has the Pareto front`, {
     type: 'scatter',
-    data: {datasets: datasets.filter((d) => d.data.length > 0)},
+    data: {datasets},
     options: {
       parsing: false,
-      scales: {x: logarithmic(cost.unit, [span.low, span.high], format.short), y: axis('top-1, %')},
+      zoomable: true,
+      scales: {x: logarithmic(cost.unit, span, format.short), y: axis('top-1, %')},
       interaction: {mode: 'nearest', intersect: true},
       onClick: (event, found) => {
-        const point = found.map((f) => f.element.$context?.raw ?? f.raw)[0];
-        if (point) location.hash = `#/run/${numbers.id[point.row]}`;
+        const raw = found.map((f) => f.element.$context?.raw ?? f.raw)[0];
+        if (raw) location.hash = `#/run/${numbers.id[raw.entry.row]}`;
       },
       plugins: {
         legend: {position: 'bottom', labels: {usePointStyle: true, boxHeight: 7}},
         tooltip: {
           filter: (item) => item.dataset.type !== 'line',
           callbacks: {
-            title: (items) => items.length ? `Run ${numbers.id[items[0].raw.row]}` : '',
-            label: (item) => [label(item.raw.row),
-              `top-1 ${format.percent(top1[item.raw.row])} %, ${cost.show(cost.values[item.raw.row])} ${cost.unit}`,
-              `group ${groupOf[item.raw.row]?.name ?? '–'}${groupOf[item.raw.row] === group ? '' : ': not like for like'}`],
+            title: (items) => items.length ? clipped(words.method.shown[items[0].raw.entry.method], 80) : '',
+            label: (item) => {
+              const {entry} = item.raw;
+              return [clipped(settings.get(entry) || word('settings', entry.row), 90),
+                `top-1 ${format.percent(entry.mean)}${entry.n > 1 ? ` ± ${format.percent(entry.std)}` : ''} %, n = ${entry.n}`,
+                `${cost.show(cost.value(entry))} ${cost.unit}`,
+                `group ${entry.group.name}${entry.group === group ? '' : ': not like for like'}`];
+            },
           },
         },
       },
@@ -99,11 +107,12 @@ function chart(canvas, cost, rows, front, group) {
   });
 }
 
-function frontTable(cost, front) {
-  return h('details', {}, h('summary', {}, `Pareto front: ${front.length} run(s)`),
-    table(`Pareto front by ${cost.title.toLowerCase()}`, ['Run', 'Method and settings', 'Top-1 %', cost.unit],
-      front.slice(0, 200).map((row) => [h('a', {href: `#/run/${numbers.id[row]}`}, String(numbers.id[row])), label(row),
-        format.percent(top1[row]), cost.show(cost.values[row])])));
+function frontTable(cost, front, settings) {
+  return h('details', {}, h('summary', {}, `Pareto front: ${front.length} configuration(s)`),
+    table(`Pareto front by ${cost.title.toLowerCase()}`, ['Method', 'Settings', 'Top-1 %', 'n', cost.unit],
+      front.slice(0, 200).map((e) => [h('a', {href: `#/run/${numbers.id[e.row]}`}, clipped(words.method.shown[e.method], 80)),
+        clipped(settings.get(e) || '–', 120), `${format.percent(e.mean)}${e.n > 1 ? ` ± ${format.percent(e.std)}` : ''}`, String(e.n),
+        cost.show(cost.value(e))])));
 }
 
 export function showPlots(main) {
@@ -114,46 +123,59 @@ export function showPlots(main) {
     replace(main, h('h1', {}, 'Plots'), h('p', {}, 'No run has a result to plot yet.'));
     return;
   }
-  if (state.task === null) state.task = ranked[0][0];
-  const group = groups[state.task].find((g) => g.name === state.group) ?? groups[state.task][0];
-  const rows = [];
-  for (let i = 0; i < count; ++i) if (taskOf[i] === state.task && isOk(i) && !Number.isNaN(top1[i])) rows.push(i);
+  const {query} = readAddress();
+  for (const key of Object.keys(defaults)) state[key] = query.get(key) ?? defaults[key];
+  const task = ranked.some(([i]) => String(i) === state.task) ? Number(state.task) : ranked[0][0];
+  const group = groups[task].find((g) => g.name === state.group) ?? groups[task][0];
+  const all = entries.filter((e) => e.task === task && (Number(state.others) || e.group === group));
+  const far = outliers(all);
+  const some = Number(state.outliers) ? all : all.filter((e) => !far.has(e));
+  const settings = tellingSettings(all);
 
   // Times of one kind only: others are no comparison.
   const kinds = new Map();
-  for (const row of rows)
-    if (numbers.latency_kind[row] >= 0) kinds.set(numbers.latency_kind[row], (kinds.get(numbers.latency_kind[row]) ?? 0) + 1);
+  for (const e of some) if (e.latency.kind >= 0) kinds.set(e.latency.kind, (kinds.get(e.latency.kind) ?? 0) + 1);
   const kindList = [...kinds.entries()].sort((a, b) => b[1] - a[1]).map(([kind]) => kind);
-  const latency = kindList.includes(state.latency) ? state.latency : kindList[0];
+  const latency = kindList.includes(Number(state.latency)) && state.latency !== '' ? Number(state.latency) : kindList[0];
 
-  const again = (key, convert) => (value) => {
-    state[key] = convert(value);
-    if (key === 'task') state.group = null;
+  const again = (key) => (value) => {
+    state[key] = value;
+    if (key === 'task') state.group = 'A';
+    writeQuery(state, defaults);
     showPlots(main);
     document.getElementById(`s-${key}`)?.focus();
   };
+  const box = (key, label, disabled = false) => h('label', {class: 'check'}, h('input', {type: 'checkbox', id: `s-${key}`, disabled,
+    checked: Boolean(Number(state[key])), onchange: (e) => again(key)(e.target.checked ? 1 : 0)}), ` ${label}`);
   const controls = h('form', {class: 'filters', 'aria-label': 'What is plotted', onsubmit: (e) => e.preventDefault()},
-    select('Task', ranked.map(([i, task]) => [i, task.name.slice(0, 80)]), state.task, again('task', Number)),
-    select('Group', groups[state.task].map((g) => [g.name, `${g.name} (${g.rows.length} runs)`]), group.name, again('group', String)));
+    select('Task', ranked.map(([i, t]) => [i, t.name.slice(0, 80)]), task, again('task')),
+    select('Group', groups[task].map((g) => [g.name, `${g.name} (${g.entries.length})`]), group.name, again('group')),
+    box('others', 'other groups', groups[task].length < 2),
+    box('outliers', `outliers (${far.size})`, far.size === 0));
   if (kindList.length > 1)
-    controls.append(select('Latency', kindList.map((k) => [k, site.latency_kinds[k].slice(0, 90)]), latency, again('latency', Number)));
+    controls.append(select('Latency', kindList.map((k) => [k, site.latency_kinds[k].slice(0, 90)]), latency, again('latency')));
 
   const figures = costs.map((cost) => {
-    const fits = (row) => cost.values[row] > 0 && (cost.key !== 'latency' || numbers.latency_kind[row] === latency);
-    const shown = rows.filter(fits);
-    if (shown.length === 0) return h('figure', {}, h('h2', {}, `Accuracy and ${cost.title.toLowerCase()}`),
-      h('p', {class: 'note'}, `No run of this task has a figure for ${cost.title.toLowerCase()}.`));
-    const front = pareto(shown.filter((row) => groupOf[row] === group), cost.values);
+    const shown = some.filter((e) => cost.value(e) > 0 && (cost.key !== 'latency' || e.latency.kind === latency));
+    const title = h('h2', {}, `Accuracy and ${cost.title.toLowerCase()}`);
+    if (shown.length === 0) return h('figure', {}, title, h('p', {class: 'note'}, `No run of this task has a figure for ${cost.title.toLowerCase()}.`));
+    const front = pareto(shown.filter((e) => e.group === group), cost.value);
     const canvas = h('canvas', {id: `plot-${cost.key}`});
-    const figure = h('figure', {}, h('h2', {}, `Accuracy and ${cost.title.toLowerCase()}`),
+    let made = null;
+    queueMicrotask(() => { made = chart(canvas, cost, shown, front, group, settings); });
+    const name = `accuracy-${cost.key}`;
+    return h('figure', {}, title,
       cost.key === 'latency' ? h('p', {class: 'note'}, site.latency_kinds[latency]) : '',
-      h('div', {class: 'plot'}, canvas), frontTable(cost, front));
-    queueMicrotask(() => chart(canvas, cost, shown, front, group));
-    return figure;
+      h('div', {class: 'plot'}, canvas),
+      h('div', {class: 'buttons'},
+        h('button', {type: 'button', onclick: () => made.resetZoom()}, 'Whole plot'),
+        h('button', {type: 'button', onclick: () => savePng(made, `${name}.png`)}, 'PNG'),
+        h('button', {type: 'button', onclick: () => saveSvg(made, `${name}.svg`)}, 'SVG')),
+      frontTable(cost, front, settings));
   });
-  const others = groups[state.task].filter((g) => g !== group);
+  const others = groups[task].filter((g) => g !== group);
   replace(main, h('h1', {}, 'Plots'), controls,
-    h('p', {class: 'note'}, `Filled marks are of group ${group.name}, which is like for like; hollow ones differ from it` +
+    h('p', {class: 'note'}, `A mark is a configuration, its bar the deviation over seeds. Filled marks are of group ${group.name}, which is like for like; hollow ones differ from it` +
       (others.length ? ` (group ${others[0].name}: ${differences(group, others[0]).map(([what]) => what).join(', ')}). ` : '. ') +
-      'A mark leads to its run.'), figures);
+      'A mark leads to its run; dragging over a plot enlarges that part.'), figures);
 }

@@ -3,7 +3,8 @@ import {details, numbers, rowOf, site, top1, word, words} from './data.js';
 import {axis, clearCharts, color, makeChart} from './charts.js';
 import {facts, h, replace, table} from './dom.js';
 import * as format from './format.js';
-import {contractPairs, groupOf, rank} from './groups.js';
+import {copyable} from './download.js';
+import {contractPairs, entryOf} from './entries.js';
 
 function layers(sites) {
   const weights = sites.filter((s) => s.kind === 'weight');
@@ -70,7 +71,7 @@ function curves(epochs) {
 }
 
 function summary(row) {
-  const group = groupOf[row];
+  const entry = entryOf[row];
   return facts([
     ['Status', word('status', row)],
     ['Top-1, shipped', `${format.percent(numbers.top1_shipped[row])} %`],
@@ -81,7 +82,8 @@ function summary(row) {
     ['BOPs', format.short(numbers.bops[row])],
     ['Latency', numbers.latency_kind[row] >= 0
       ? `${format.decimal(numbers.latency_ms[row], 3)} ms: ${site.latency_kinds[numbers.latency_kind[row]]}` : ''],
-    ['Place', group ? `${rank[row]} of ${group.rows.length} in group ${group.name}` : 'not ranked'],
+    ['Place', entry ? `${entry.rank} of ${entry.rivals} configuration(s) of ${entry.budget} bit in group ${entry.group.name}` +
+      `${entry.n > 1 ? `; ${format.percent(entry.mean)} ± ${format.percent(entry.std)} % over ${entry.n} seeds` : ''}` : 'not ranked'],
     ['Started', `${format.time(numbers.started[row])} UTC`],
   ]);
 }
@@ -130,12 +132,13 @@ export function showRun(main, id) {
   ];
   if (d?.reason) parts.push(h('p', {class: 'warning break'}, d.reason));
   parts.push(summary(row));
-  if (groupOf[row])
-    parts.push(h('details', {}, h('summary', {}, `What makes it comparable: group ${groupOf[row].name}`), facts(contractPairs(groupOf[row]))));
+  const group = entryOf[row]?.group;
+  if (group)
+    parts.push(h('details', {}, h('summary', {}, `What makes it comparable: group ${group.name}`), facts(contractPairs(group))));
   parts.push(siblings(row));
   const command = `quantbench replay ${id}`;
   parts.push(h('h2', {}, 'Again'),
-    h('p', {}, h('code', {id: 'command'}, command), ' with this store; elsewhere save the recipe below as ',
+    h('p', {}, copyable(command, 'command'), ' with this store; elsewhere save the recipe below as ',
       h('code', {}, 'run.ini'), ' and ', h('code', {}, 'quantbench run run.ini'), '.'));
   if (d) {
     parts.push(h('details', {open: true}, h('summary', {}, 'Recipe'),
