@@ -110,7 +110,7 @@ struct ShapeOf {
   Shape operator()(const op::MaxPool& p) const {
     arity(1);
     image();
-    check(p.padding >= 0 && 2 * p.padding <= p.kernel, "padding is at most half the kernel");
+    check(p.padding >= 0 && p.padding <= p.kernel / 2, "padding is at most half the kernel");
     return {in[0][0], window(in[0][1], p.kernel, p.stride, 2 * p.padding),
             window(in[0][2], p.kernel, p.stride, 2 * p.padding)};
   }
