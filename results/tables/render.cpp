@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "results/tables/csv.h"
 #include "results/tables/reproduction.h"
-#include "results/text.h"
 
 namespace quantbench {
 namespace {
@@ -93,7 +93,7 @@ std::string text_table(const std::vector<TableRow>& rows) {
   out += fmt::format("\n{}\n{}\n", count_verdicts(rows), kSecondHand);
   const auto sources = sources_of(rows);
   for (size_t i = 0; i < sources.size(); ++i) out += fmt::format("[{}] {}\n", i + 1, sources[i]);
-  return without_controls(std::move(out));
+  return printable(out);
 }
 
 std::string escaped(const std::string& text, const std::string& special, const char* before) {
@@ -105,7 +105,9 @@ std::string escaped(const std::string& text, const std::string& special, const c
   return out;
 }
 
-std::string markdown(const std::string& text) { return escaped(text, "\\|<>*_[]`", "\\"); }
+std::string markdown(const std::string& text) {
+  return escaped(printable_line(text), "\\|<>*_[]`", "\\");
+}
 
 std::string markdown_table(const std::vector<TableRow>& rows) {
   const auto line = [](const Line& fields) {
@@ -122,7 +124,7 @@ std::string markdown_table(const std::vector<TableRow>& rows) {
   const auto sources = sources_of(rows);
   for (size_t i = 0; i < sources.size(); ++i)
     out += fmt::format("{}. {}\n", i + 1, markdown(sources[i]));
-  return without_controls(std::move(out));
+  return printable(out);
 }
 
 std::string latex(const std::string& text) {
@@ -168,7 +170,7 @@ std::string latex_table(const std::vector<TableRow>& rows) {
   }
   out += "\\bottomrule\n\\end{tabular}\n\n" + latex(kSecondHand) + "\n\\begin{enumerate}\n";
   for (const std::string& source : sources_of(rows)) out += "\\item " + latex(source) + "\n";
-  return without_controls(out + "\\end{enumerate}\n");
+  return printable(out + "\\end{enumerate}\n");
 }
 
 // Every figure in full, for programs: the columns of the CSV and the keys of the JSON.
@@ -218,7 +220,7 @@ std::string json_table(const std::vector<TableRow>& rows) {
   auto out = nlohmann::ordered_json::array();
   for (const TableRow& row : rows)
     for (const Cell& cell : row.cells) out.push_back(cell_json(row.row, cell));
-  return out.dump(2) + "\n";
+  return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
