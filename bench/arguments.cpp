@@ -6,9 +6,9 @@
 #include <boost/program_options.hpp>
 #include <charconv>
 #include <map>
-#include <sstream>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "bench/plugin.h"
 #include "datasets/dataset.h"
 #include "methods/method.h"
@@ -20,49 +20,28 @@ namespace {
 namespace po = boost::program_options;
 using Values = std::vector<std::string>;
 
-po::options_description program_options() {
-  po::options_description out("Options");
-  auto text = [] { return po::value<std::string>(); };
-  out.add_options()("help,h", "show this page");
-  out.add_options()("store", text(), "the results database (default runs/quantbench.db)");
-  out.add_options()("data", text(),
-                    "the folder of datasets (default $QUANTBENCH_DATA, else ./data)");
-  out.add_options()("device", text(), "cpu or cuda (default cpu)");
-  out.add_options()("threads", po::value<int>(), "threads (default: the CPUs that may be used)");
-  out.add_options()("format", text(), "text or json; some commands know more");
-  out.add_options()("plugin", po::value<Values>(), "a shared library with methods of your own");
-  out.add_options()("allocation", text(),
-                    "run: a file with the bits of each site, for the recipe's method");
-  out.add_options()("skip-done", "run: leave out what is in the store with status ok");
-  out.add_options()("quiet", "no progress");
-  out.add_options()("checkpoint-seconds", po::value<double>(),
-                    "time between checkpoints (default 60)");
-  out.add_options()("status", text(), "runs: only those of this status");
-  out.add_options()("limit", po::value<int64_t>(), "runs: at most so many");
-  out.add_options()("alpha", po::value<double>(),
-                    "compare: level of its tests over seeds (default 0.05)");
-  out.add_options()("tolerance", po::value<double>(),
-                    "table: points within which an accuracy is reproduced (default 0.5)");
-  out.add_options()("out", text(), "export: the file or folder to write; leaderboard: the folder");
-  out.add_options()("details", po::value<int64_t>(),
-                    "leaderboard: runs with layers, curves and recipe (default 200)");
-  out.add_options()("since", text(), "history: of runs that started then or later (ISO 8601, UTC)");
-  out.add_options()("run", "table: run what is missing first");
-  return out;
+void add_program_options(po::options_description& out) {
+  for (const Option& option : program_options()) {
+    const std::string name = option.name == "help" ? "help,h" : option.name;
+    if (option.kind == Option::Kind::Flag)
+      out.add_options()(name.c_str(), option.help.c_str());
+    else if (option.name == "plugin")
+      out.add_options()(name.c_str(), po::value<Values>(), option.help.c_str());
+    else
+      out.add_options()(name.c_str(), po::value<std::string>(), option.help.c_str());
+  }
 }
 
-po::options_description recipe_keys() {
-  po::options_description out("Keys of a recipe");
-  auto add = [&](const std::string& prefix, const Option& option) {
-    out.add_options()((prefix + option.name).c_str(), po::value<Values>(), option.help.c_str());
+Values recipe_keys() {
+  Values out;
+  auto add = [&](const std::string& prefix, const std::vector<Option>& options) {
+    for (const Option& option : options) out.push_back(prefix + option.name);
   };
-  for (const Option& option : recipe_options()) add("", option);
+  add("", recipe_options());
   for (const std::string& name : methods().names())
-    for (const Option& option : methods().get(name).card.options) add(name + ".", option);
-  for (const std::string& name : models().names())
-    for (const Option& option : models().get(name).options) add(name + ".", option);
-  for (const std::string& name : datasets().names())
-    for (const Option& option : datasets().get(name).options) add(name + ".", option);
+    add(name + ".", methods().get(name).card.options);
+  for (const std::string& name : models().names()) add(name + ".", models().get(name).options);
+  for (const std::string& name : datasets().names()) add(name + ".", datasets().get(name).options);
   return out;
 }
 
@@ -77,33 +56,25 @@ void load_plugins(const Values& words, Arguments& out) {
   for (const std::string& path : out.plugins) load_plugin(path);
 }
 
-template <typename T, typename Target>
-void take(const po::variables_map& map, const char* key, Target& target) {
-  if (map.count(key)) target = map[key].as<T>();
+// "--weight_bits" with the name in it, whatever Boost has put around it.
+std::string bare(std::string option) {
+  option.erase(0, std::min(option.find_first_not_of('-'), option.size()));
+  return option.substr(0, option.find('='));
 }
 
-// Every command knows text and JSON, but for those that say otherwise.
-void check_format(const Arguments& arguments) {
-  static const std::map<std::string, Values> more{
-      {"table", {"text", "markdown", "csv", "json", "latex"}},
-      {"history", {"text", "markdown", "json"}},
-      {"export", {"csv", "json", "mlflow"}}};
-  const auto found = more.find(arguments.command);
-  const Values known = found == more.end() ? Values{"text", "json"} : found->second;
-  require(std::find(known.begin(), known.end(), arguments.format) != known.end(),
-          "Option --format takes {}, not '{}'.", fmt::join(known, " or "), arguments.format);
-}
+// What is given, and only that: text by name, flags as "yes".
+struct Given {
+  std::map<std::string, std::string> program;
+  RecipeText recipe;
+  Values operands;
+};
 
-}  // namespace
-
-Arguments parse_arguments(const Values& words) {
-  Arguments out;
-  load_plugins(words, out);
-  po::options_description hidden;
-  hidden.add_options()("operand", po::value<Values>());
-  const po::options_description program = program_options(), keys = recipe_keys();
+Given read_words(const Values& words) {
+  const Values keys = recipe_keys();
   po::options_description all;
-  all.add(program).add(keys).add(hidden);
+  add_program_options(all);
+  for (const std::string& key : keys) all.add_options()(key.c_str(), po::value<Values>());
+  all.add_options()("operand", po::value<Values>());
   po::positional_options_description positional;
   positional.add("operand", -1);
   po::variables_map map;
@@ -111,48 +82,154 @@ Arguments parse_arguments(const Values& words) {
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     po::store(po::command_line_parser(words).options(all).positional(positional).style(style).run(),
               map);
+  } catch (const po::unknown_option& problem) {
+    Values known = keys;
+    for (const Option& option : program_options()) known.push_back(option.name);
+    const std::string name = bare(problem.get_option_name());
+    const std::string offer = did_you_mean(name, known, "--");
+    fail(
+        "There is no option --{}{} 'quantbench --help' lists the options, 'quantbench list keys' "
+        "those of recipes.",
+        name, offer.empty() ? ";" : offer);
   } catch (const po::error& problem) {
     fail("{}; 'quantbench --help' lists the options, 'quantbench list keys' those of recipes.",
          problem.what());
   }
-  Values operands;
-  take<Values>(map, "operand", operands);
-  if (!operands.empty()) {
-    out.command = operands.front();
-    out.operands.assign(operands.begin() + 1, operands.end());
+  Given out;
+  for (const auto& [name, value] : map) {
+    const bool of_program =
+        std::any_of(program_options().begin(), program_options().end(),
+                    [&name = name](const Option& option) { return option.name == name; });
+    if (name == "operand")
+      out.operands = value.as<Values>();
+    else if (!of_program)
+      out.recipe[name] = value.as<Values>();
+    else if (program_option(name).kind == Option::Kind::Flag)
+      out.program[name] = "yes";
+    else if (name != "plugin")
+      out.program[name] = value.as<std::string>();
   }
-  out.help = map.count("help") > 0;
-  out.skip_done = map.count("skip-done") > 0;
-  out.runner.quiet = map.count("quiet") > 0;
-  take<std::string>(map, "store", out.runner.store);
-  take<std::string>(map, "data", out.runner.data);
-  take<std::string>(map, "allocation", out.allocation);
-  take<std::string>(map, "device", out.runner.device);
-  take<double>(map, "checkpoint-seconds", out.runner.checkpoint_seconds);
-  take<int>(map, "threads", out.threads);
-  take<int64_t>(map, "limit", out.filter.limit);
-  take<std::string>(map, "status", out.filter.status);
-  require(out.threads >= 0 && out.threads <= 4096, "Option --threads takes 1..4096, not {}.",
-          out.threads);
-  require(out.runner.device == "cpu" || out.runner.device == "cuda",
-          "Option --device takes cpu or cuda, not '{}'.", out.runner.device);
-  out.format = out.command == "export" ? "csv" : "text";
-  take<std::string>(map, "format", out.format);
-  check_format(out);
+  return out;
+}
+
+// "--method=NAME" for a word that is the name of a part; "" for another.
+std::string as_filter(const std::string& word) {
+  const std::pair<const char*, Values> parts[] = {
+      {"method", methods().names()}, {"model", models().names()}, {"dataset", datasets().names()}};
+  for (const auto& [key, names] : parts)
+    if (!nearest_name(word, names).empty())
+      return did_you_mean(word, names, fmt::format("--{}=", key));
+  return "";
+}
+
+void check_taken(const Command& command, const Given& given) {
+  for (const auto& [name, value] : given.program) {
+    if (takes(command, name)) continue;
+    Values known = command.options;
+    if (!command.formats.empty()) known.push_back("format");
+    fail("'quantbench {}' takes no option --{}{} 'quantbench {} --help' lists what it takes.",
+         command.name, name,
+         nearest_name(name, known).empty() ? ";" : did_you_mean(name, known, "--"), command.name);
+  }
+  for (const auto& [key, values] : given.recipe) {
+    const bool filter = key == "method" || key == "model" || key == "dataset";
+    const bool taken =
+        command.keys == Command::Keys::Recipe || (command.keys == Command::Keys::Filter && filter);
+    require(taken,
+            "'quantbench {}' takes no option --{}; 'quantbench {} --help' lists what it takes.",
+            command.name, key, command.name);
+    require(command.keys == Command::Keys::Recipe || values.size() == 1,
+            "'quantbench {}' takes --{} once.", command.name, key);
+  }
+  if (given.operands.size() > command.most_operands + 1) {
+    const std::string& word = given.operands[command.most_operands + 1];
+    const std::string offer =
+        command.keys == Command::Keys::Filter ? as_filter(word) : std::string();
+    fail("'quantbench {}' takes {}, and '{}' is more than that{}", command.name,
+         command.operands.empty() ? "no operand" : command.operands, word,
+         offer.empty() ? "." : offer);
+  }
+}
+
+// The given options of the program, checked; their names carry dashes, for the errors.
+class Checked {
+ public:
+  Checked(const Command& command, const std::map<std::string, std::string>& given) {
+    std::vector<Option> declared;
+    std::map<std::string, std::string> values;
+    for (const auto& [name, value] : given) {
+      Option option = program_option(name);
+      if (name == "format")
+        option = Option::choice("format", command.formats.front(), command.formats, option.help);
+      option.name = "--" + option.name;
+      values[option.name] = value;
+      declared.push_back(option);
+    }
+    values_ = OptionValues("quantbench " + command.name, declared, values);
+    given_ = given;
+  }
+
+  bool has(const char* name) const { return given_.count(name) > 0; }
+  std::string text(const char* name, const std::string& otherwise = "") const {
+    return has(name) ? values_.text(dashed(name)) : otherwise;
+  }
+  int64_t integer(const char* name, int64_t otherwise) const {
+    return has(name) ? values_.integer(dashed(name)) : otherwise;
+  }
+  double real(const char* name, double otherwise) const {
+    return has(name) ? values_.real(dashed(name)) : otherwise;
+  }
+
+ private:
+  static std::string dashed(const char* name) { return std::string("--") + name; }
+
+  OptionValues values_;
+  std::map<std::string, std::string> given_;
+};
+
+}  // namespace
+
+Arguments parse_arguments(const Values& words) {
+  Arguments out;
+  load_plugins(words, out);
+  Given given = read_words(words);
+  out.help = given.program.count("help") > 0;
+  out.version = given.program.count("version") > 0;
+  if (given.operands.empty()) {
+    require(out.help || out.version || words.empty(),
+            "No command is given; 'quantbench --help' lists them.");
+    return out;
+  }
+  const Command& command = command_named(given.operands.front());
+  out.command = command.name;
+  if (out.help) return out;
+  check_taken(command, given);
+  const Checked checked(command, given.program);
+  out.operands.assign(given.operands.begin() + 1, given.operands.end());
+  out.recipe = std::move(given.recipe);
+  out.skip_done = checked.has("skip-done");
+  out.run_missing = checked.has("run");
+  out.runner.quiet = checked.has("quiet");
+  out.runner.store = checked.text("store", program_option("store").default_value);
+  out.runner.data = checked.text("data");
+  out.runner.device = checked.text("device", "cpu");
+  out.runner.checkpoint_seconds = checked.real("checkpoint-seconds", 60);
+  out.threads = static_cast<int>(checked.integer("threads", 0));
+  out.allocation = checked.text("allocation");
+  out.format = checked.text("format", command.formats.empty() ? "text" : command.formats.front());
   out.json = out.format == "json";
-  take<double>(map, "alpha", out.alpha);
-  take<double>(map, "tolerance", out.tolerance);
-  take<std::string>(map, "out", out.out);
-  take<std::string>(map, "since", out.since);
-  take<int64_t>(map, "details", out.details);
-  require(out.details >= 0, "Option --details is a number of runs, not {}.", out.details);
-  out.run_missing = map.count("run") > 0;
-  require(out.tolerance >= 0, "Option --tolerance is a distance in points, not {}.", out.tolerance);
-  require(out.alpha > 0 && out.alpha < 1, "Option --alpha lies between 0 and 1, not at {}.",
-          out.alpha);
-  for (const auto& option : keys.options())
-    if (map.count(option->long_name()))
-      out.recipe[option->long_name()] = map[option->long_name()].as<Values>();
+  out.dry_run = checked.has("dry-run");
+  out.all = checked.has("all");
+  out.filter.tag = checked.text("tag");
+  out.against = checked.text("against");
+  out.explain = checked.has("explain");
+  out.alpha = checked.real("alpha", 0.05);
+  out.tolerance = checked.real("tolerance", 0.5);
+  out.out = checked.text("out");
+  out.since = checked.text("since");
+  out.details = checked.integer("details", 200);
+  out.filter.status = checked.text("status");
+  out.filter.limit = checked.integer("limit", 0);
   auto only = [&](const char* key) {
     auto found = out.recipe.find(key);
     return found == out.recipe.end() ? std::string() : found->second.front();
@@ -163,39 +240,28 @@ Arguments parse_arguments(const Values& words) {
   return out;
 }
 
-std::string usage() {
-  std::ostringstream out;
-  out << "quantbench: train, pack, measure and compare neural-network quantization methods\n\n"
-         "  quantbench run [RECIPE] [--key=value ...]   run a recipe (a file or a built-in name);\n"
-         "                                              a key given several times is a sweep\n"
-         "  quantbench resume RUN                       go on with a run that was stopped\n"
-         "  quantbench replay RUN                       run it again and compare\n"
-         "  quantbench runs                             the runs in the store\n"
-         "  quantbench show RUN                         one run, whole\n"
-         "  quantbench compare A B ...                  runs, methods or recipes head to head;\n"
-         "                                              --key=value narrows methods\n"
-         "  quantbench table [PAPER [TABLE]]            a paper's figures beside ours\n"
-         "  quantbench leaderboard --out FOLDER         one HTML page of all runs\n"
-         "  quantbench history                          what changed since the runs before; exit\n"
-         "                                              code 3 when something regressed\n"
-         "  quantbench merge STORE ...                  bring other stores' runs into --store\n"
-         "  quantbench export                           runs as csv, json or mlflow\n"
-         "  quantbench list methods|models|datasets|recipes|keys\n"
-         "  quantbench doctor                           what this program finds on this machine\n\n"
-      << program_options();
-  return out.str();
+std::string context_options(const Arguments& arguments) {
+  std::string out;
+  if (arguments.runner.store != program_option("store").default_value)
+    out += " --store " + arguments.runner.store.string();
+  if (!arguments.runner.data.empty()) out += " --data " + arguments.runner.data;
+  return out;
+}
+
+int64_t run_number(const Arguments& arguments, const std::string& text) {
+  int64_t id = 0;
+  const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), id);
+  require(code == std::errc() && stop == text.data() + text.size() && id > 0,
+          "'quantbench {}' takes the number of a run, not '{}'; 'quantbench runs' lists them.",
+          arguments.command, text);
+  return id;
 }
 
 int64_t run_operand(const Arguments& arguments) {
-  int64_t id = 0;
-  const bool one = arguments.operands.size() == 1;
-  if (one) {
-    const std::string& text = arguments.operands[0];
-    const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), id);
-    if (code == std::errc() && stop == text.data() + text.size()) return id;
-  }
-  fail("'quantbench {}' takes the number of one run; 'quantbench runs' lists them.",
-       arguments.command);
+  require(arguments.operands.size() == 1,
+          "'quantbench {}' takes the number of one run; 'quantbench runs' lists them.",
+          arguments.command);
+  return run_number(arguments, arguments.operands[0]);
 }
 
 }  // namespace quantbench

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/command_table.h"
 #include "bench/recipe.h"
 #include "bench/runner.h"
 
@@ -13,7 +14,7 @@ namespace quantbench {
 struct Arguments {
   std::string command;
   std::vector<std::string> operands;
-  bool help = false;
+  bool help = false, version = false;
   bool json = false;
   std::string format = "text";
   bool skip_done = false;
@@ -24,6 +25,10 @@ struct Arguments {
   RecipeText recipe;
   RunFilter filter;           // of `runs`
   double alpha = 0.05;        // of `compare`
+  std::string against;        // of `compare`
+  bool explain = false;       // of `compare`
+  bool dry_run = false;       // of `run`
+  bool all = false;           // of `show`
   double tolerance = 0.5;     // of `table`, in points
   std::filesystem::path out;  // of `export` and `leaderboard`
   std::string since;          // of `history`
@@ -32,11 +37,15 @@ struct Arguments {
 };
 
 // Loads the plug-ins named on the command line first, since they may add keys. Throws Error on an
-// unknown option or a value that does not parse.
+// option, key or operand that the command does not take (with the nearest that it does), or a value
+// that does not parse. With --help, nothing but the command is read.
 Arguments parse_arguments(const std::vector<std::string>& words);
 
-// The page that --help prints.
-std::string usage();
+// The options that another command needs to meet the same store and data: " --store PATH" or "".
+std::string context_options(const Arguments& arguments);
+
+// A run's number. Throws Error when `text` is none.
+int64_t run_number(const Arguments& arguments, const std::string& text);
 
 // The one operand that `resume`, `show` and `replay` take. Throws Error when it is no run number.
 int64_t run_operand(const Arguments& arguments);

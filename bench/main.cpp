@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/torch.h"
 #include "bench/commands/commands.h"
+#include "bench/help.h"
 #include "bench/interrupt.h"
 #include "bench/process.h"
 #include "bench/provenance.h"
@@ -14,26 +15,37 @@ namespace {
 
 int run_program(const std::vector<std::string>& words) {
   static const std::map<std::string, int (*)(const Arguments&)> commands{
-      {"list", list_command},      {"run", run_command},
-      {"resume", resume_command},  {"runs", runs_command},
-      {"replay", replay_command},  {"show", show_command},
-      {"doctor", doctor_command},  {"compare", compare_command},
-      {"table", table_command},    {"leaderboard", leaderboard_command},
-      {"export", export_command},  {"merge", merge_command},
-      {"history", history_command}};
+      {"list", list_command},
+      {"run", run_command},
+      {"resume", resume_command},
+      {"runs", runs_command},
+      {"replay", replay_command},
+      {"show", show_command},
+      {"doctor", doctor_command},
+      {"compare", compare_command},
+      {"table", table_command},
+      {"leaderboard", leaderboard_command},
+      {"export", export_command},
+      {"merge", merge_command},
+      {"history", history_command},
+      {"tag", tag_command},
+      {"rm", remove_command},
+      {"eval", eval_command},
+      {"completion", completion_command}};
   const Arguments arguments = parse_arguments(words);
+  if (arguments.version) {
+    fmt::print("{}", version_text());
+    return 0;
+  }
   if (arguments.help || arguments.command.empty()) {
-    fmt::print("{}", usage());
+    fmt::print("{}", arguments.command.empty() ? usage() : usage(command_named(arguments.command)));
     return arguments.help ? 0 : 2;
   }
-  auto command = commands.find(arguments.command);
-  require(command != commands.end(), "There is no command '{}'; 'quantbench --help' lists them.",
-          arguments.command);
   require(arguments.runner.device != "cuda" || torch::cuda::is_available(),
           "Option --device cuda: LibTorch finds no CUDA device here.");
   prepare_process(arguments.threads > 0 ? arguments.threads : usable_cpus());
   catch_interrupts();
-  return command->second(arguments);
+  return commands.at(arguments.command)(arguments);
 }
 
 }  // namespace

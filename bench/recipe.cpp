@@ -8,6 +8,8 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/nearest.h"
+#include "bench/plugin.h"
 #include "datasets/dataset.h"
 #include "methods/method.h"
 #include "models/model.h"
@@ -45,6 +47,9 @@ std::vector<Option> make_options() {
   out.push_back(Option::text("method", "fp32", "quantization method (list methods)"));
   out.push_back(Option::text("model", "resnet20", "network (list models)"));
   out.push_back(Option::text("dataset", "cifar10", "dataset (list datasets)"));
+  out.push_back(Option::text(
+      "method.plugin", "",
+      "the plug-in of the method: name, version and SHA-256; filled in by the program"));
   out.push_back(Option::integer("seed", 1, 0, int64_t{1} << 53, "seed of every random stream"));
   out.push_back(Option::integer("batch", 128, 1, 65536, "training batch size"));
   out.push_back(Option::flag("augment", true, "the dataset's standard training augmentation"));
@@ -111,6 +116,22 @@ std::vector<Keys> cross_product(const RecipeText& text) {
   return points;
 }
 
+// A method from a plug-in is that one to the byte: the recipe says which, and one that already does
+// takes no other.
+void fill_in_plugin(Keys& core) {
+  const auto method = core.find("method");
+  if (method == core.end()) return;
+  const std::string& wanted = core["method.plugin"];
+  require(wanted.empty() || contains(methods(), method->second),
+          "The recipe needs the plug-in {} (name, version, SHA-256); give it with --plugin=FILE.",
+          wanted);
+  const std::string loaded = plugin_of(method->second);
+  require(wanted.empty() || wanted == loaded,
+          "The recipe needs the plug-in {} (name, version, SHA-256), and {} is loaded.", wanted,
+          loaded.empty() ? "none" : loaded);
+  core["method.plugin"] = loaded;
+}
+
 Recipe bind_point(const Keys& point, const std::set<std::string>& parts) {
   Keys core;
   std::map<std::string, Keys> sections;
@@ -124,6 +145,7 @@ Recipe bind_point(const Keys& point, const std::set<std::string>& parts) {
       sections[key.substr(0, dot)][key.substr(dot + 1)] = value;
   }
 
+  fill_in_plugin(core);
   Recipe recipe;
   recipe.values = OptionValues("The recipe", recipe_options(), core);
   recipe.method = recipe.values.text("method");
@@ -156,6 +178,7 @@ const std::vector<Option>& recipe_options() {
 std::string Recipe::canonical() const {
   std::map<std::string, std::string> all = values.canonical();
   all.erase("name");
+  if (all["method.plugin"].empty()) all.erase("method.plugin");
   for (const auto& [section, options] :
        {std::pair{method, &method_options}, std::pair{model, &model_options},
         std::pair{dataset, &dataset_options}})
@@ -212,6 +235,28 @@ std::vector<Recipe> expand(const RecipeText& text) {
   return out;
 }
 
+void require_used(const RecipeText& given, const std::vector<Recipe>& recipes) {
+  std::set<std::string> used, keys;
+  for (const Option& option : recipe_options()) keys.insert(option.name);
+  for (const Recipe& recipe : recipes)
+    for (const auto& [section, options] : {std::pair{recipe.method, &recipe.method_options},
+                                           std::pair{recipe.model, &recipe.model_options},
+                                           std::pair{recipe.dataset, &recipe.dataset_options}})
+      for (const auto& [key, value] : options->canonical()) used.insert(section + "." + key);
+  for (const auto& [key, values] : given) {
+    if (keys.count(key) || used.count(key)) continue;
+    const std::string own = key.substr(key.find('.') + 1);
+    std::string offer;
+    for (const std::string& other : used)
+      if (offer.empty() && other.substr(other.find('.') + 1) == own)
+        offer = "; did you mean --" + other + "?";
+    fail(
+        "--{} is used by none of the recipe's runs: {} is neither their method, model nor "
+        "dataset{}",
+        key, key.substr(0, key.find('.')), offer.empty() ? "." : offer);
+  }
+}
+
 RecipeText load_recipe(const std::string& name_or_path) {
   const auto& known = embedded_recipes();
   if (auto found = known.find(name_or_path); found != known.end()) {
@@ -226,9 +271,10 @@ RecipeText load_recipe(const std::string& name_or_path) {
   std::ifstream in(name_or_path);
   std::vector<std::string> names;
   for (const auto& [name, text] : known) names.push_back(name);
+  const std::string offer = did_you_mean(name_or_path, names);
   require(in.good() && !std::filesystem::is_directory(name_or_path),
-          "There is no recipe file {}, and no recipe of that name is built in; built in are: {}.",
-          name_or_path, fmt::join(names, ", "));
+          "There is no recipe file {}, and no recipe of that name is built in{}", name_or_path,
+          offer.empty() ? fmt::format("; built in are: {}.", fmt::join(names, ", ")) : offer);
   return read_recipe(in, name_or_path);
 }
 

@@ -46,8 +46,12 @@ RecipeText merge(RecipeText base, const RecipeText& over);
 // dataset that is not there.
 std::vector<Recipe> expand(const RecipeText& text);
 
-// The recipes that are built into the program: name -> INI text. "default" is what `run` takes when
-// it is given none.
+// Throws Error when a key of `given` (the command line's) belongs to a part that none of `recipes`
+// uses; a file may carry sections for later, but what somebody typed was meant.
+void require_used(const RecipeText& given, const std::vector<Recipe>& recipes);
+
+// The recipes that are built into the program: name -> INI text. "default" is the demo: what `run`
+// takes when it is given nothing at all.
 const std::map<std::string, std::string>& embedded_recipes();
 
 // An embedded recipe's name or a file's path. Throws Error when it is neither.

@@ -11,9 +11,13 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "bench/interrupt.h"
+#include "bench/plugin.h"
 #include "bench/provenance.h"
+#include "bench/run_plan.h"
 #include "bench/session.h"
 #include "methods/method.h"
+#include "results/contract.h"
+#include "results/run_folder.h"
 
 namespace quantbench {
 namespace {
@@ -62,9 +66,20 @@ Recipe recipe_of(const RunRecord& run) {
   return expand(read_recipe(in, fmt::format("The recipe of run {}", run.id))).at(0);
 }
 
+RunRecord Runner::replay(const RunRecord& before) {
+  find_plugin(recipe_value(before.recipe, "method.plugin"), config_.store);
+  std::istringstream in(before.recipe);
+  RecipeText text = read_recipe(in, fmt::format("The recipe of run {}", before.id));
+  // A plug-in that has changed since makes another run, and what it changed is to be seen.
+  text.erase("method.plugin");
+  return run(expand(text).at(0));
+}
+
 RunRecord Runner::run(const Recipe& recipe) {
+  weight_file(recipe, data_root(config_.data));  // told before there is a run of it
   const auto dataset = open_dataset(recipe, data_root(config_.data));
   RunRecord run;
+  run.name = recipe.values.text("name");
   run.recipe = recipe.canonical();
   run.method = recipe.method;
   run.method_version = methods().get(recipe.method).card.version;
@@ -76,6 +91,7 @@ RunRecord Runner::run(const Recipe& recipe) {
   run.identity = sha256(run.recipe + run.dataset_fingerprint +
                         fmt::format("/{}/v{}", run.seed, run.method_version));
   run.provenance = collect_provenance(config_.device);
+  keep_plugin(recipe.method, config_.store);
   return execute(recipe, store_.begin(run), false);
 }
 
@@ -84,14 +100,26 @@ RunRecord Runner::resume(int64_t id) {
   require(run.status != RunStatus::Ok && run.status != RunStatus::Mistrusted,
           "Run {} is finished ({}); 'quantbench replay {}' runs it again.", id, name_of(run.status),
           id);
+  find_plugin(recipe_value(run.recipe, "method.plugin"), config_.store);
   return execute(recipe_of(run), run, true);
 }
 
+void Runner::remove(int64_t id) {
+  const fs::path folder = run_folder(config_.store, store_.run(id));
+  if (fs::exists(folder)) {
+    const FolderLock lock(folder, id);
+    store_.remove(id);
+  } else {
+    store_.remove(id);
+  }
+  std::error_code code;
+  fs::remove_all(folder, code);
+  require(!code, "Run {} is removed, but its folder {} is not: {}.", id, folder.string(),
+          code.message());
+}
+
 RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resume) {
-  const fs::path root =
-      config_.store.has_parent_path() ? config_.store.parent_path() : fs::path(".");
-  const fs::path folder =
-      root / fmt::format("{}-{}-{}-{}-s{}", run.id, run.method, run.model, run.dataset, run.seed);
+  const fs::path folder = run_folder(config_.store, run);
   std::error_code code;
   fs::create_directories(folder, code);
   std::unique_ptr<FolderLock> lock;
@@ -112,8 +140,8 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
             "The files of dataset {} have changed since run {} began.", run.dataset, run.id);
     SessionConfig config{folder, data, config_.device, config_.checkpoint_seconds,
                          [&](const EpochRow& row) { store_.add_epochs(run.id, {row}); }};
-    display_.line(fmt::format("Run {}: {} on {} / {}, seed {}", run.id, run.method, run.model,
-                              run.dataset, run.seed));
+    display_.line(fmt::format("{}Run {}: {} on {} / {}, seed {}", announcement_, run.id, run.method,
+                              run.model, run.dataset, run.seed));
     Session session(recipe, *dataset, config, display_);
     SessionResult out = session.run(resume);
     out.result.total_seconds =

@@ -31,6 +31,15 @@ class Runner {
   // finished or another process is at it.
   RunRecord resume(int64_t id);
 
+  // Runs the recipe of `before` again, with the plug-in that it had where that can be found.
+  RunRecord replay(const RunRecord& before);
+
+  // Takes a run out of the store and removes its files. Throws Error when a process is at it.
+  void remove(int64_t id);
+
+  // Stands before the line that announces each run: "[2 of 4] ".
+  void announce(std::string text) { announcement_ = std::move(text); }
+
   Store& store() { return store_; }
 
  private:
@@ -39,6 +48,7 @@ class Runner {
   RunnerConfig config_;
   Store store_;
   ProgressDisplay display_;
+  std::string announcement_;
 };
 
 // The recipe of a stored run.

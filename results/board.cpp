@@ -9,16 +9,36 @@
 namespace quantbench {
 namespace {
 
+// The machine of each provenance, as a place in Board::machines.
+std::unordered_map<int64_t, int64_t> read_machines(const Connection& connection, Board& board) {
+  Statement row = connection.prepare("SELECT id, cpu, gpu, isa, device FROM provenances");
+  std::unordered_map<std::string, int64_t> known;
+  std::unordered_map<int64_t, int64_t> out;
+  while (row.step()) {
+    const int64_t id = row.integer();
+    std::string name = row.text();
+    for (int i = 0; i < 3; ++i) {
+      const std::string part = row.text();
+      if (!part.empty()) name += ", " + part;
+    }
+    const auto [found, fresh] =
+        known.try_emplace(name, static_cast<int64_t>(board.machines.size()));
+    if (fresh) board.machines.push_back(name);
+    out[id] = found->second;
+  }
+  return out;
+}
+
 void read_rows(const Connection& connection, Board& board) {
   board.rows.reserve(static_cast<size_t>(connection.integer("SELECT count(*) FROM runs")));
   Statement row = connection.prepare(
       "SELECT r.id, r.status, r.method, r.model, r.dataset, r.started, r.method_version, "
       "r.repetition, r.seed, r.configuration, s.contract, s.top1_fp32, s.top1_simulated, "
       "s.top1_shipped, s.size_bytes, s.weight_bits_average, s.activation_bits_average, s.bops, "
-      "s.train_seconds, s.test_samples, r.dataset_fingerprint FROM runs r LEFT JOIN results s ON "
-      "s.run = r.id "
-      "ORDER BY r.id");
+      "s.train_seconds, s.test_samples, r.dataset_fingerprint, r.provenance FROM runs r "
+      "LEFT JOIN results s ON s.run = r.id ORDER BY r.id");
   std::unordered_map<std::string, int64_t> known;
+  const auto machines = read_machines(connection, board);
   while (row.step()) {
     BoardRow& r = board.rows.emplace_back();
     r.id = row.integer();
@@ -36,6 +56,7 @@ void read_rows(const Connection& connection, Board& board) {
         known.try_emplace(row.text(), static_cast<int64_t>(board.fingerprints.size()));
     if (fresh) board.fingerprints.push_back(found->first);
     r.data = found->second;
+    r.machine = machines.at(row.integer());
   }
 }
 
@@ -70,6 +91,7 @@ void read_latencies(const Connection& connection, Board& board) {
     int& best = taken[static_cast<size_t>(r - board.rows.data())];
     if (preference(key) <= best) continue;
     best = preference(key);
+    r->latency_shipped = key == "package";
     key += " (";
     key += row.text_view();
     key += ", ";
@@ -77,7 +99,8 @@ void read_latencies(const Connection& connection, Board& board) {
     key += ", ";
     key += row.text_view();
     key += ", " + std::to_string(row.integer()) + " thread(s), batch ";
-    key += std::to_string(row.integer()) + ")";
+    key += std::to_string(row.integer()) + ") on ";
+    key += board.machines[static_cast<size_t>(r->machine)];
     const auto [found, fresh] = kinds.try_emplace(key, static_cast<int64_t>(kinds.size()));
     if (fresh) board.latency_kinds.push_back(key);
     r->latency_kind = found->second;

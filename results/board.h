@@ -23,18 +23,22 @@ struct BoardRow {
   std::optional<double> top1_fp32, top1_simulated, top1_shipped, size_bytes, weight_bits,
       activation_bits, bops, train_seconds;
   int64_t test_samples = 0;
-  int64_t data = 0;  // into Board::fingerprints
+  int64_t data = 0;     // into Board::fingerprints
+  int64_t machine = 0;  // into Board::machines
   // Of the package where it was timed, else of the simulated network with quantizers, else in FP32.
-  int64_t latency_kind = -1;  // into Board::latency_kinds; -1: not timed
+  int64_t latency_kind = -1;     // into Board::latency_kinds; -1: not timed
+  bool latency_shipped = false;  // of the package, not of a simulation
   double latency_ms = 0, latency_low = 0, latency_high = 0;
 
   std::optional<double> top1() const { return top1_shipped ? top1_shipped : top1_simulated; }
 };
 
 struct Board {
-  std::vector<BoardRow> rows;               // by number
-  std::vector<std::string> latency_kinds;   // subject, kind, engine, ISA, threads and batch
+  std::vector<BoardRow> rows;  // by number
+  // Subject, kind, engine, ISA, threads, batch and machine: times of one kind may be compared.
+  std::vector<std::string> latency_kinds;
   std::vector<std::string> fingerprints;    // of data
+  std::vector<std::string> machines;        // processor, GPU, vector unit and device
   std::map<int64_t, std::string> settings;  // of configurations
   std::map<int64_t, Contract> contracts;
 };

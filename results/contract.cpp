@@ -74,6 +74,12 @@ std::string recipe_value(const std::string& recipe, const std::string& key) {
   return "";
 }
 
+std::string short_plugin(const std::string& recipe) {
+  const std::string plugin = recipe_value(recipe, "method.plugin");
+  const size_t digest = plugin.rfind(' ');
+  return digest == std::string::npos ? "" : plugin.substr(digest + 1, 8);
+}
+
 std::string without_seed(const std::string& recipe) {
   std::string out;
   each_line(recipe, [&](const std::string& key, const std::string& value) {
@@ -88,6 +94,8 @@ std::string settings_of(const std::string& recipe, const std::string& method) {
     if (!begins_with(key, method + ".") || begins_with(key, "fp32.")) return;
     out += (out.empty() ? "" : " ") + key.substr(method.size() + 1) + "=" + value;
   });
+  const std::string plugin = short_plugin(recipe);
+  if (!plugin.empty()) out += (out.empty() ? "plugin=" : " plugin=") + plugin;
   return out;
 }
 

@@ -32,7 +32,10 @@ std::map<std::string, std::string> recipe_lines(const std::string& recipe);
 // The value of one key of a canonical recipe, "" when it has none.
 std::string recipe_value(const std::string& recipe, const std::string& key);
 
-// A method's own options as its recipe gives them: "weight_bits=4 rule=lsq".
+// Of a method from a plug-in the first eight digits of its SHA-256, "" of a built-in one.
+std::string short_plugin(const std::string& recipe);
+
+// A method's own options as its recipe gives them, and its plug-in: "weight_bits=4 rule=lsq".
 std::string settings_of(const std::string& recipe, const std::string& method);
 
 // `method_epochs`: how many epochs the method's stages took.

@@ -63,8 +63,9 @@ struct Judge {
       add(*b > *a, fmt::format("The package went from {:.0f} to {:.0f} bytes.", *a, *b));
   }
 
+  // What a simulation takes is nobody's promise; the package's time is.
   void latency() {
-    if (before.latency_kind < 0 || before.latency_kind != now.latency_kind) return;
+    if (!now.latency_shipped || before.latency_kind != now.latency_kind) return;
     const bool slower =
         now.latency_ms > kSlower * before.latency_ms && now.latency_low > before.latency_high;
     const bool faster =
@@ -91,7 +92,7 @@ Change first_run(const Board& board, const BoardRow& row) {
   out.run = row.id;
   out.what = name_of(board, row);
   const auto top1 = row.top1();
-  out.sentence = fmt::format("Its first run: {}{}.", row.status,
+  out.sentence = fmt::format("Its first run on this data and machine: {}{}.", row.status,
                              top1 ? fmt::format(", top-1 {:.2f} %", 100 * *top1) : "");
   return out;
 }
@@ -133,19 +134,20 @@ std::vector<Change> changes(const Board& board, const std::string& since, bool w
       since.empty() || from >= 0,
       "Option --since takes a day or time such as 2026-01-31 or 2026-01-31T03:00:00Z, not '{}'.",
       since);
-  // Newest first within a recipe and seed, so that each begins with its newest run.
+  // Newest first within what may be compared, so that each begins with its newest run.
   std::vector<const BoardRow*> order;
   order.reserve(board.rows.size());
   for (const BoardRow& row : board.rows)
     if (row.status != "running" && row.status != "interrupted") order.push_back(&row);
   std::sort(order.begin(), order.end(), [](const BoardRow* a, const BoardRow* b) {
-    return std::tie(a->configuration, a->seed, b->started, b->id) <
-           std::tie(b->configuration, b->seed, a->started, a->id);
+    return std::tie(a->configuration, a->seed, a->data, a->machine, b->started, b->id) <
+           std::tie(b->configuration, b->seed, b->data, b->machine, a->started, a->id);
   });
   std::vector<Change> out;
   for (auto now = order.begin(); now != order.end();) {
     const auto end = std::find_if(now, order.end(), [&](const BoardRow* row) {
-      return row->configuration != (*now)->configuration || row->seed != (*now)->seed;
+      return std::tie(row->configuration, row->seed, row->data, row->machine) !=
+             std::tie((*now)->configuration, (*now)->seed, (*now)->data, (*now)->machine);
     });
     const auto before =
         std::find_if(now + 1, end, [](const BoardRow* row) { return has_result(*row); });

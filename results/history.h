@@ -1,5 +1,5 @@
-// What changed between a run and the one before it of the same recipe and seed: how a nightly
-// notices that something got worse.
+// What changed between a run and the one before it of the same recipe and seed, on the same data
+// and machine: how a nightly notices that something got worse.
 #pragma once
 
 #include <string>
@@ -22,7 +22,8 @@ struct Change {
 // - a run that failed or is mistrusted where the one before was ok,
 // - top-1 lower by more than two standard errors of the difference of two shares,
 // - a package more than 1 % larger,
-// - a latency of the same kind more than 10 % up whose interval lies wholly above the old one.
+// - a latency of the package (never a simulated one), of the same kind, more than 10 % up whose
+//   interval lies wholly above the old one.
 std::vector<Change> changes(const Board& board, const std::string& since = "",
                             bool with_new = true);
 

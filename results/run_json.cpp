@@ -65,7 +65,9 @@ Json summary_json(const RunRecord& run, const RunResult& r) {
           {"predictions_hash", r.predictions_hash},
           {"dataset_fingerprint", run.dataset_fingerprint},
           {"preprocessing", run.preprocessing},
-          {"folder", run.folder}};
+          {"folder", run.folder},
+          {"name", run.name},
+          {"tags", run.tags}};
 }
 
 Json contract_json(const Store& store, int64_t run) {
@@ -87,6 +89,7 @@ Json details_json(const Store& store, int64_t id) {
   Json out = summary_json(run, store.result(id));
   out["recipe"] = run.recipe;
   out["provenance"] = provenance_json(run.provenance);
+  out["plugin"] = recipe_value(run.recipe, "method.plugin");
   out["contract"] = contract_json(store, id);
   Json& sites = out["sites"] = Json::array();
   for (const SiteRow& s : store.sites(id))

@@ -1,5 +1,7 @@
 #include "results/run_rows.h"
 
+#include <fmt/ranges.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/sha256.h"
@@ -51,12 +53,13 @@ int64_t insert_run(const Connection& connection, const RunRecord& run) {
       "runs",
       "id, uid, configuration, identity, repetition, status, method, method_version, model, "
       "dataset, dataset_fingerprint, preprocessing, seed, recipe, provenance, started, finished, "
-      "folder, reason",
+      "folder, reason, name, tags",
       number, run.uid, configuration_id(connection, run.recipe, run.method), run.identity,
       next_repetition(connection, run.identity), name_of(run.status), run.method,
       run.method_version, run.model, run.dataset, run.dataset_fingerprint, run.preprocessing,
       static_cast<int64_t>(run.seed), recipe_id(connection, run.recipe),
-      provenance_id(connection, run.provenance), run.started, run.finished, run.folder, run.reason);
+      provenance_id(connection, run.provenance), run.started, run.finished, run.folder, run.reason,
+      run.name, fmt::format("{}", fmt::join(run.tags, " ")));
   return connection.last_id();
 }
 

@@ -167,6 +167,12 @@ CREATE UNIQUE INDEX runs_uid ON runs (uid);
 CREATE INDEX runs_configuration ON runs (configuration);
 )sql";
 
+// What people call a run: the recipe's name, and words of their own.
+const char* const kVersion4 = R"sql(
+ALTER TABLE runs ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '';
+)sql";
+
 // Of a schema that somebody else may have written.
 void refuse_what_acts_by_itself(const Connection& database) {
   Statement entry = database.prepare(
@@ -211,7 +217,7 @@ int64_t version_of(const Connection& database, int64_t known) {
 
 const std::vector<Migration>& migrations() {
   static const std::vector<Migration> steps = {
-      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}};
+      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}, {kVersion4}};
   return steps;
 }
 

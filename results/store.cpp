@@ -1,5 +1,7 @@
 #include "results/store.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <ctime>
@@ -81,6 +83,7 @@ RunRecord Store::begin(RunRecord run) {
   run.started = now();
   run.finished.clear();
   run.uid = new_uid();
+  if (run.folder.empty()) run.folder = run.uid;
   run.id = insert_run(connection, run);
   Statement repetition = connection.prepare("SELECT repetition FROM runs WHERE id = ?");
   repetition.bind(run.id).step();
@@ -138,6 +141,25 @@ void Store::reopen(int64_t run) {
           "Run {} has ended ({}) and has nothing to resume; run its recipe again for a repetition.",
           run, name_of(before));
   set_status(database_->connection, run, RunStatus::Running, "");
+  transaction.commit();
+}
+
+void Store::tag(int64_t run, const std::vector<std::string>& tags) {
+  for (const std::string& word : tags)
+    require(!word.empty() && word.find_first_of(" \t\n") == std::string::npos,
+            "'{}' is no tag: a tag is one word without blanks.", word);
+  Transaction transaction(database_->connection);
+  database_->status(run);
+  database_->connection.prepare("UPDATE runs SET tags = ? WHERE id = ?")
+      .bind(fmt::format("{}", fmt::join(tags, " ")), run)
+      .run();
+  transaction.commit();
+}
+
+void Store::remove(int64_t run) {
+  Transaction transaction(database_->connection);
+  database_->status(run);
+  database_->connection.prepare("DELETE FROM runs WHERE id = ?").bind(run).run();
   transaction.commit();
 }
 

@@ -37,7 +37,9 @@ struct RunRecord {
   int method_version = 0;
   std::string model, dataset, dataset_fingerprint, preprocessing;
   uint64_t seed = 0;
-  std::string folder;  // where its checkpoints and package lie
+  std::string folder;  // where its checkpoints and package lay when a store kept that
+  std::string name;    // of its recipe: for people, no part of its identity
+  std::vector<std::string> tags;  // words that people gave it, without blanks
   Provenance provenance;
 
   RunStatus status = RunStatus::Running;
@@ -95,6 +97,7 @@ class Connection;
 struct RunFilter {
   std::string method, model, dataset, status;  // empty: any
   int64_t limit = 0;                           // newest first; 0: all
+  std::string tag;                             // empty: any
 };
 
 // Used by one thread at a time; every process (a forked one too) opens its own.
@@ -128,6 +131,8 @@ class Store {
   // Failed or Interrupted, of a running run: the epochs it has are kept.
   void end(int64_t run, RunStatus status, const std::string& reason);
   void reopen(int64_t run);  // Interrupted / Failed / Running -> Running, for a resume
+  void tag(int64_t run, const std::vector<std::string>& tags);  // instead of those that it has
+  void remove(int64_t run);                                     // with everything that hangs on it
 
   // Throws Error when there is no such run.
   RunRecord run(int64_t id) const;

@@ -1,3 +1,6 @@
+#include <iterator>
+#include <sstream>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "results/store_database.h"
@@ -9,7 +12,8 @@ namespace {
 constexpr const char* kSelectRuns =
     "SELECT r.id, r.uid, r.identity, r.repetition, c.text, r.method, r.method_version, r.model, "
     "r.dataset, "
-    "r.dataset_fingerprint, r.preprocessing, r.seed, r.folder, r.status, r.reason, r.started, "
+    "r.dataset_fingerprint, r.preprocessing, r.seed, r.folder, r.name, r.tags, r.status, r.reason, "
+    "r.started, "
     "r.finished, p.source_revision, p.source_dirty, p.compiler, p.compiler_flags, p.build_type, "
     "p.libraries, p.cpu, p.gpu, p.isa, p.blas, p.os, p.threads, p.device "
     "FROM runs r JOIN recipes c ON c.id = r.recipe JOIN provenances p ON p.id = r.provenance ";
@@ -26,6 +30,11 @@ std::map<std::string, std::string> text_map(const std::string& text) {
     // A listing does without the libraries of a run whose provenance is damaged.
   }
   return out;
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
 }
 
 Provenance read_provenance(Statement& row) {
@@ -61,6 +70,8 @@ RunRecord read_run(Statement& row) {
   r.preprocessing = row.text();
   r.seed = static_cast<uint64_t>(row.integer());
   r.folder = row.text();
+  r.name = row.text();
+  r.tags = words_of(row.text());
   r.status = run_status(row.text());
   r.reason = row.text();
   r.started = row.text();
@@ -118,16 +129,20 @@ std::vector<RunRecord> Store::runs(const RunFilter& filter) const {
                                                                    {"model", filter.model},
                                                                    {"dataset", filter.dataset},
                                                                    {"status", filter.status}};
+  // instr() takes the word as it is; LIKE would see wildcards in it.
+  const std::string where_tag =
+      filter.tag.empty() ? "" : "AND instr(' ' || r.tags || ' ', ' ' || ? || ' ') > 0 ";
   if (!filter.status.empty()) run_status(filter.status);
   std::string where = "WHERE 1 ";
   for (const auto& [column, value] : wanted) {
     if (!value.empty()) where += "AND r." + column + " = ? ";
   }
   Statement query =
-      database_->connection.prepare(kSelectRuns + where + "ORDER BY r.id DESC LIMIT ?");
+      database_->connection.prepare(kSelectRuns + where + where_tag + "ORDER BY r.id DESC LIMIT ?");
   for (const auto& [column, value] : wanted) {
     if (!value.empty()) query.bind(value);
   }
+  if (!filter.tag.empty()) query.bind(filter.tag);
   query.bind(filter.limit > 0 ? filter.limit : int64_t{-1});
   return rows_of<RunRecord>(query, read_run);
 }

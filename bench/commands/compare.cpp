@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "bench/commands/commands.h"
+#include "bench/terminal.h"
 #include "methods/method.h"
 #include "results/contract_rows.h"
 
@@ -40,21 +43,46 @@ std::vector<Candidate> candidates_of(const Arguments& arguments, const Store& st
   return select_candidates(store, selection, "recipe " + word);
 }
 
+// A key narrows nothing when no candidate's recipe has it.
+void require_keys_used(const Arguments& arguments, const Store& store,
+                       const std::vector<std::vector<Candidate>>& sides) {
+  if (arguments.recipe.empty()) return;
+  require(!std::all_of(arguments.operands.begin(), arguments.operands.end(), is_number),
+          "--{} narrows methods and recipes, and what is to be compared are single runs.",
+          arguments.recipe.begin()->first);
+  std::map<std::string, std::string> known;
+  for (const auto& side : sides)
+    for (const Candidate& candidate : side)
+      known.merge(recipe_lines(configuration_recipe(store, candidate.configuration)));
+  known["seed"];
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : known) keys.push_back(key);
+  for (const auto& [key, values] : arguments.recipe)
+    require(known.count(key), "--{} narrows nothing: none of the recipes to be compared has it{}",
+            key, nearest_name(key, keys).empty() ? "." : did_you_mean(key, keys, "--"));
+}
+
 }  // namespace
 
 int compare_command(const Arguments& arguments) {
   require(!arguments.operands.empty(),
           "'quantbench compare' takes runs, methods or recipes; 'quantbench runs' lists runs.");
   const Store store = existing_store(arguments);
+  std::vector<std::string> words = arguments.operands;
+  if (!arguments.against.empty()) words.push_back(arguments.against);
   std::vector<std::vector<Candidate>> sides;
-  for (const std::string& word : arguments.operands)
-    sides.push_back(candidates_of(arguments, store, word));
-  const auto tasks = compare(store, sides, {arguments.alpha});
+  for (const std::string& word : words) sides.push_back(candidates_of(arguments, store, word));
+  require_keys_used(arguments, store, sides);
+  const auto tasks = compare(store, sides, {arguments.alpha, !arguments.against.empty()});
+  require(!arguments.explain || arguments.format == "text",
+          "'quantbench compare' explains in text, and not as {}.", arguments.format);
   if (arguments.json)
     fmt::print("{}\n", comparison_json(tasks).dump(2, ' ', false,
                                                    nlohmann::json::error_handler_t::replace));
   else
-    fmt::print("{}", comparison_text(tasks));
+    fmt::print("{}", arguments.explain
+                         ? comparison_text(tasks)
+                         : comparison_table(tasks, arguments.format, terminal_width()));
   return 0;
 }
 

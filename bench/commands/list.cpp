@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "bench/commands/commands.h"
 #include "datasets/dataset.h"
 #include "methods/method.h"
@@ -91,6 +92,17 @@ void print_options(const Json& options) {
                o["default"] == "" ? "empty" : o["default"].get<std::string>());
 }
 
+// The one entry of that name.
+Json only(const Json& all, const std::string& name, const std::string& what) {
+  std::vector<std::string> names;
+  for (const Json& entry : all) {
+    names.push_back(entry["name"]);
+    if (names.back() == name) return Json::array({entry});
+  }
+  fail("'quantbench list {}' has no '{}'{}", what, name,
+       nearest_name(name, names).empty() ? "." : did_you_mean(name, names));
+}
+
 }  // namespace
 
 int list_command(const Arguments& arguments) {
@@ -109,6 +121,7 @@ int list_command(const Arguments& arguments) {
   } else {
     fail("'quantbench list' takes methods, models, datasets, recipes or keys.");
   }
+  if (arguments.operands.size() > 1) out = only(out, arguments.operands[1], what);
   if (arguments.json) {
     fmt::print("{}\n", out.dump(2));
     return 0;

@@ -3,7 +3,10 @@
 #include "base/error.h"
 #include "bench/commands/commands.h"
 #include "bench/interrupt.h"
+#include "bench/run_plan.h"
+#include "datasets/dataset.h"
 #include "methods/method.h"
+#include "results/provenance_differences.h"
 #include "results/run_json.h"
 
 namespace quantbench {
@@ -43,19 +46,77 @@ bool done_before(const Store& store, const Recipe& recipe) {
   return false;
 }
 
+enum class Outcome { Exact, WithinNoise, Different };
+const char* name_of(Outcome outcome) {
+  static constexpr const char* names[] = {"exact", "within noise", "different"};
+  return names[static_cast<size_t>(outcome)];
+}
+
 // What two runs of one recipe say about each other.
-std::string compare(const RunResult& before, const RunResult& now) {
+Outcome compare(const RunResult& before, const RunResult& now) {
   if (before.weights_hash == now.weights_hash && before.package_hash == now.package_hash &&
       before.predictions_hash == now.predictions_hash)
-    return "exact";
+    return Outcome::Exact;
   const double a = before.top1_simulated.value_or(-1), b = now.top1_simulated.value_or(-1);
   const auto n = static_cast<double>(before.test_samples.value_or(0));
   // Two standard errors of the difference of two binomial shares.
   const double noise = 2 * std::sqrt(2 * a * (1 - a) / std::max(n, 1.0));
-  return std::abs(a - b) <= noise ? "within noise" : "different";
+  return std::abs(a - b) <= noise ? Outcome::WithinNoise : Outcome::Different;
+}
+
+// What may explain a replay that did not come out exact.
+std::string explanation(const RunRecord& before, const RunRecord& now) {
+  const auto found = provenance_differences(before, now);
+  if (found.empty())
+    return "  Nothing that is kept of the two differs: data, source, libraries, machine and "
+           "threads "
+           "are the same.\n";
+  std::string out = "  They differ in:\n";
+  for (const std::string& one : found) out += "    " + one + "\n";
+  return out;
 }
 
 }  // namespace
+
+// Options alone are a recipe of their own over the documented defaults; the demo is what nothing at
+// all asks for.
+RecipeText recipe_text(const Arguments& arguments) {
+  const bool demo = arguments.operands.empty() && arguments.recipe.empty();
+  RecipeText text;
+  if (demo || !arguments.operands.empty())
+    text = load_recipe(demo ? "default" : arguments.operands[0]);
+  return merge(std::move(text), arguments.recipe);
+}
+
+int dry_run(const Arguments& arguments, const std::vector<Recipe>& recipes) {
+  std::optional<Store> store;
+  if (std::filesystem::exists(arguments.runner.store))
+    store.emplace(arguments.runner.store, Store::Access::Read);
+  std::vector<Recipe> wanted;
+  for (const Recipe& recipe : recipes)
+    if (!arguments.skip_done || !store || !done_before(*store, recipe)) wanted.push_back(recipe);
+  const RunPlan plan =
+      plan_runs(wanted, store ? &*store : nullptr, data_root(arguments.runner.data));
+  fmt::print("{}", plan_text(plan));
+  return plan.missing.empty() ? 0 : 1;
+}
+
+// "[2 of 4, weight_bits=4, 3 min left] " of the i-th run of a sweep.
+std::string announcement(const RunPlan& plan, size_t i) {
+  RunPlan left = plan;
+  left.runs.erase(left.runs.begin(), left.runs.begin() + static_cast<std::ptrdiff_t>(i));
+  const auto seconds = total_seconds(left);
+  return fmt::format("[{} of {}{}{}] ", i + 1, plan.runs.size(),
+                     plan.runs[i].swept.empty() ? "" : ", " + plan.runs[i].swept,
+                     seconds ? ", about " + duration_text(*seconds) + " left" : "");
+}
+
+// After Ctrl-C: the commands that bring what was stopped to its end.
+void say_how_to_go_on(const Arguments& arguments, const RunRecord& run, bool more) {
+  fmt::print(stderr, "quantbench: stopped; 'quantbench resume {}{}' goes on with it{}\n", run.id,
+             context_options(arguments),
+             more ? ", and the same command with --skip-done with the rest." : ".");
+}
 
 // Names the file in the option that methods with bits per site have for it.
 void give_allocation(RecipeText& text, const std::string& file) {
@@ -72,18 +133,26 @@ void give_allocation(RecipeText& text, const std::string& file) {
 
 int run_command(const Arguments& arguments) {
   require(arguments.operands.size() <= 1, "'quantbench run' takes one recipe.");
-  RecipeText text = load_recipe(arguments.operands.empty() ? "default" : arguments.operands[0]);
-  text = merge(std::move(text), arguments.recipe);
+  RecipeText text = recipe_text(arguments);
   if (!arguments.allocation.empty()) give_allocation(text, arguments.allocation);
   const std::vector<Recipe> recipes = expand(text);
+  require_used(arguments.recipe, recipes);
+  const auto root = data_root(arguments.runner.data);
+  if (arguments.dry_run) return dry_run(arguments, recipes);
+  for (const Recipe& recipe : recipes) weight_file(recipe, root);
   Runner runner(arguments.runner);
+  const RunPlan plan = plan_runs(recipes, &runner.store(), root);
   int worst = 0;
-  for (const Recipe& recipe : recipes) {
+  for (size_t i = 0; i < recipes.size(); ++i) {
+    const Recipe& recipe = recipes[i];
     if (arguments.skip_done && done_before(runner.store(), recipe)) continue;
+    if (recipes.size() > 1) runner.announce(announcement(plan, i));
     try {
       const RunRecord run = runner.run(recipe);
       print_outcome(arguments, runner.store(), run);
       worst = std::max(worst, exit_code(run));
+      if (run.status == RunStatus::Interrupted)
+        say_how_to_go_on(arguments, run, i + 1 < recipes.size());
     } catch (const Error& problem) {
       // In a sweep the other points go on.
       if (recipes.size() == 1) throw;
@@ -99,6 +168,7 @@ int resume_command(const Arguments& arguments) {
   Runner runner(arguments.runner);
   const RunRecord run = runner.resume(run_operand(arguments));
   print_outcome(arguments, runner.store(), run);
+  if (run.status == RunStatus::Interrupted) say_how_to_go_on(arguments, run, false);
   return exit_code(run);
 }
 
@@ -107,17 +177,17 @@ int replay_command(const Arguments& arguments) {
   const RunRecord before = runner.store().run(run_operand(arguments));
   require(before.status == RunStatus::Ok || before.status == RunStatus::Mistrusted,
           "Run {} has no result to compare with: it is {}.", before.id, name_of(before.status));
-  const RunRecord now = runner.run(recipe_of(before));
+  const RunRecord now = runner.replay(before);
   print_outcome(arguments, runner.store(), now);
   if (now.status != before.status) {
-    fmt::print("replay of run {}: {} then, {} now\n", before.id, name_of(before.status),
-               name_of(now.status));
+    fmt::print("replay of run {}: {} then, {} now\n{}", before.id, name_of(before.status),
+               name_of(now.status), explanation(before, now));
     return std::max(1, exit_code(now));
   }
-  const std::string verdict =
-      compare(runner.store().result(before.id), runner.store().result(now.id));
-  fmt::print("replay of run {}: {}\n", before.id, verdict);
-  return verdict == "different" ? 1 : 0;
+  const Outcome outcome = compare(runner.store().result(before.id), runner.store().result(now.id));
+  fmt::print("replay of run {}: {}\n", before.id, name_of(outcome));
+  if (outcome != Outcome::Exact) fmt::print("{}", explanation(before, now));
+  return outcome == Outcome::Different ? 1 : 0;
 }
 
 }  // namespace quantbench

@@ -1,6 +1,20 @@
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <tuple>
+
 #include "base/error.h"
+#include "base/nearest.h"
 #include "bench/commands/commands.h"
+#include "bench/terminal.h"
+#include "datasets/dataset.h"
+#include "methods/method.h"
+#include "models/model.h"
+#include "results/contract.h"
+#include "results/run_folder.h"
 #include "results/run_json.h"
+#include "results/sqlite.h"
+#include "results/tables/grid.h"
 
 namespace quantbench {
 namespace {
@@ -18,6 +32,16 @@ std::string number(const std::optional<T>& value, const char* format = "{}") {
 
 }  // namespace
 
+namespace {
+
+std::string epochs_of(const Store& store, int64_t run) {
+  Statement query = store.connection().prepare("SELECT count(*) FROM epochs WHERE run = ?");
+  query.bind(run).step();
+  return std::to_string(query.integer());
+}
+
+}  // namespace
+
 Store existing_store(const Arguments& arguments) {
   require(std::filesystem::exists(arguments.runner.store),
           "There is no results database {} yet; 'quantbench run' makes one, --store names another.",
@@ -25,23 +49,68 @@ Store existing_store(const Arguments& arguments) {
   return Store(arguments.runner.store, Store::Access::Read);
 }
 
+void check_filter(const Store& store, const RunFilter& filter) {
+  const std::tuple<const char*, const std::string&, std::vector<std::string>> wanted[] = {
+      {"method", filter.method, methods().names()},
+      {"model", filter.model, models().names()},
+      {"dataset", filter.dataset, datasets().names()}};
+  for (const auto& [column, value, registered] : wanted) {
+    if (value.empty()) continue;
+    std::vector<std::string> known = registered;
+    Statement query =
+        store.connection().prepare(fmt::format("SELECT DISTINCT {} FROM runs", column));
+    while (query.step()) known.push_back(query.text());
+    require(std::find(known.begin(), known.end(), value) != known.end(),
+            "There is no {} '{}', neither here nor in the store{}", column, value,
+            nearest_name(value, known).empty() ? "." : did_you_mean(value, known));
+  }
+}
+
 int runs_command(const Arguments& arguments) {
   const Store store = existing_store(arguments);
+  check_filter(store, arguments.filter);
+  Grid grid;
+  grid.columns = {{"run", true},
+                  {"status", false, true},
+                  {"method", false, true},
+                  {"model", false, true},
+                  {"dataset", false, true},
+                  {"seed", true},
+                  {"W/A"},
+                  {"epochs", true},
+                  {"fp32", true},
+                  {"simul.", true},
+                  {"shipped", true},
+                  {"bytes", true},
+                  {"date"},
+                  {"name", false, true}};
   Json out = Json::array();
-  if (!arguments.json)
-    fmt::print("{:>5} {:<12} {:<12} {:<10} {:<10} {:>5} {:>7} {:>7} {:>7} {:>10} {:>6}\n", "run",
-               "status", "method", "model", "dataset", "seed", "fp32", "simul.", "shipped", "bytes",
-               "bits");
   for (const RunRecord& run : store.runs(arguments.filter)) {
     const RunResult r = store.result(run.id);
-    if (arguments.json)
+    if (arguments.json) {
       out.push_back(summary_json(run, r));
-    else
-      fmt::print("{:>5} {:<12} {:<12} {:<10} {:<10} {:>5} {:>7} {:>7} {:>7} {:>10} {:>6}\n", run.id,
-                 name_of(run.status), run.method, run.model, run.dataset, run.seed,
-                 percent(r.top1_fp32), percent(r.top1_simulated), percent(r.top1_shipped),
-                 number(r.size_bytes), number(r.weight_bits_average, "{:.2f}"));
+      continue;
+    }
+    std::string name = run.name;
+    for (const std::string& tag : run.tags) name += (name.empty() ? "#" : " #") + tag;
+    grid.rows.push_back({{{std::to_string(run.id)},
+                          {name_of(run.status)},
+                          {run.method},
+                          {run.model},
+                          {run.dataset},
+                          {std::to_string(run.seed)},
+                          {number(r.weight_bits_average, "{:.3g}") + "/" +
+                           number(r.activation_bits_average, "{:.3g}")},
+                          {epochs_of(store, run.id)},
+                          {percent(r.top1_fp32)},
+                          {percent(r.top1_simulated)},
+                          {percent(r.top1_shipped)},
+                          {number(r.size_bytes)},
+                          {run.started.substr(0, 10)},
+                          {name}},
+                         false});
   }
+  if (!arguments.json) fmt::print("{}", render_grid(grid, "text", terminal_width()));
   if (arguments.json) fmt::print("{}\n", out.dump(2));
   return 0;
 }
@@ -50,13 +119,17 @@ int show_command(const Arguments& arguments) {
   const int64_t id = run_operand(arguments);
   const Store store = existing_store(arguments);
   if (arguments.json) {
-    fmt::print("{}\n", details_json(store, id).dump(2));
+    Json details = details_json(store, id);
+    details["folder"] = run_folder(arguments.runner.store, store.run(id)).string();
+    fmt::print("{}\n", details.dump(2));
     return 0;
   }
   const RunRecord run = store.run(id);
   const RunResult r = store.result(id);
   fmt::print("run {} ({}), repetition {} of {:.12}\n", id, name_of(run.status), run.repetition,
              run.identity);
+  if (!run.name.empty()) fmt::print("  {}\n", run.name);
+  if (!run.tags.empty()) fmt::print("  tags: {}\n", fmt::join(run.tags, " "));
   if (!run.reason.empty()) fmt::print("  {}\n", run.reason);
   fmt::print("  {} version {} on {} / {}, seed {}\n", run.method, run.method_version, run.model,
              run.dataset, run.seed);
@@ -78,22 +151,35 @@ int show_command(const Arguments& arguments) {
         "  latency          {} {:.3f} ms ({:.3f}..{:.3f}) for a batch of {} [{}, {}, {}, {} "
         "thread(s)]\n",
         l.subject, l.median_ms, l.low_ms, l.high_ms, l.batch, l.kind, l.engine, l.isa, l.threads);
-  const auto sites = store.sites(id);
+  const auto sites = arguments.all ? store.sites(id) : std::vector<SiteRow>();
   if (!sites.empty())
     fmt::print("\n  {:<32} {:<10} {:>8} {:>10} {:>12} {:>7}\n", "site", "encoding", "bits",
                "elements", "MACs", "levels");
   for (const SiteRow& s : sites)
     fmt::print("  {:<32} {:<10} {:>8.3f} {:>10} {:>12} {:>7}\n", s.name, s.encoding, s.bits,
                s.elements, s.macs, s.levels ? std::to_string(s.levels) : "");
-  for (const auto& [name, text] : store.artefacts(id)) fmt::print("\n  {}:\n{}\n", name, text);
+  for (const auto& [name, text] : store.artefacts(id)) {
+    if (arguments.all)
+      fmt::print("\n  {}:\n{}\n", name, text);
+    else
+      fmt::print("  artefact         {}\n", name);
+  }
   const Provenance& p = run.provenance;
-  fmt::print("\n  data             {:.16} ({})\n", run.dataset_fingerprint, run.preprocessing);
+  fmt::print("\n  files            {}\n", run_folder(arguments.runner.store, run).string());
+  fmt::print("  data             {:.16} ({})\n", run.dataset_fingerprint, run.preprocessing);
   fmt::print("  source           {}{}, {}, {}\n", p.source_revision,
              p.source_dirty ? " (changed)" : "", p.compiler, p.build_type);
   fmt::print("  machine          {}, {}, {} thread(s), {}, {}\n", p.cpu, p.isa, p.threads, p.device,
              p.os);
   fmt::print("  BLAS             {}\n", p.blas);
-  fmt::print("\n  again            quantbench replay {}\n\n{}", id, run.recipe);
+  const std::string plugin = recipe_value(run.recipe, "method.plugin");
+  if (!plugin.empty()) fmt::print("  plug-in          {} (name, version, SHA-256)\n", plugin);
+  fmt::print("\n  again            quantbench replay {}{}{}\n", id, context_options(arguments),
+             plugin.empty() ? "" : " --plugin=FILE (found by itself while plugins/ has it)");
+  if (arguments.all)
+    fmt::print("\n{}", run.recipe);
+  else
+    fmt::print("  more             quantbench show {} --all: layers, artefacts, recipe\n", id);
   return 0;
 }
 

@@ -11,6 +11,7 @@ namespace quantbench {
 int export_command(const Arguments& arguments) {
   require(arguments.operands.empty(), "'quantbench export' takes no operand, but --out=PATH.");
   const Store store = existing_store(arguments);
+  check_filter(store, arguments.filter);
   if (arguments.format == "mlflow") {
     require(!arguments.out.empty(),
             "'quantbench export --format mlflow' needs --out=FOLDER for its files.");

@@ -5,7 +5,10 @@
 #include "base/error.h"
 #include "bench/commands/commands.h"
 #include "bench/interrupt.h"
+#include "bench/run_plan.h"
+#include "bench/terminal.h"
 #include "datasets/dataset.h"
+#include "models/model.h"
 #include "results/contract_rows.h"
 #include "results/sqlite.h"
 #include "results/tables/reproduction.h"
@@ -39,6 +42,21 @@ bool has_data(const Arguments& arguments, const std::string& name) {
   return false;
 }
 
+// Papers write "ResNet-20", "GIN_5x64", "VGG-small"; ours are resnet20, gin5, vgg7.
+bool has_model(const std::string& name) {
+  const std::string wanted = plain(name);
+  if (wanted == "vggsmall") return true;
+  for (const std::string& known : models().names()) {
+    const std::string own = plain(known);
+    const bool digit_follows =
+        wanted.size() > own.size() && std::isdigit(static_cast<unsigned char>(wanted[own.size()]));
+    if (wanted.rfind(own, 0) == 0 &&
+        (wanted.size() == own.size() || !digit_follows || name.find('_') != std::string::npos))
+      return true;
+  }
+  return false;
+}
+
 TableContext context_of(const Arguments& arguments) {
   TableContext context;
   context.configurations = [](const std::string& name,
@@ -48,6 +66,7 @@ TableContext context_of(const Arguments& arguments) {
       out.insert(configuration_digest(recipe.canonical()));
     return std::vector<std::string>(out.begin(), out.end());
   };
+  context.has_model = has_model;
   context.has_data = [&arguments](const std::string& name) { return has_data(arguments, name); };
   context.tolerance = arguments.tolerance;
   return context;
@@ -61,24 +80,43 @@ bool is_done(const Store& store, const Recipe& recipe) {
   return query.step();
 }
 
-// Runs the rows' recipes that have no result yet; a run that fails does not stop the others.
+// The rows' recipes that have no result yet and whose data is here.
+std::vector<Recipe> missing_runs(const Arguments& arguments, const std::vector<PaperRow>& rows,
+                                 const Store& store) {
+  std::set<std::string> seen;
+  std::vector<Recipe> out;
+  for (const PaperRow& row : rows)
+    for (Recipe& recipe : recipes_of(row.recipe, row.keys))
+      if (seen.insert(recipe.canonical()).second && !is_done(store, recipe) &&
+          has_data(arguments, recipe.dataset))
+        out.push_back(std::move(recipe));
+  return out;
+}
+
+// A run that fails does not stop the others. What will be run, and how long that should take, is
+// said first.
 void run_missing(const Arguments& arguments, const std::vector<PaperRow>& rows) {
   Runner runner(arguments.runner);
-  std::set<std::string> seen;
-  for (const PaperRow& row : rows)
-    for (const Recipe& recipe : recipes_of(row.recipe, row.keys)) {
-      if (!seen.insert(recipe.canonical()).second || is_done(runner.store(), recipe)) continue;
-      if (!has_data(arguments, recipe.dataset)) continue;
-      try {
-        const RunRecord run = runner.run(recipe);
-        if (run.status != RunStatus::Ok)
-          fmt::print(stderr, "quantbench: run {} of {}: {}: {}\n", run.id, row.recipe,
-                     name_of(run.status), run.reason);
-      } catch (const Error& problem) {
-        fmt::print(stderr, "quantbench: {}: {}\n", row.recipe, problem.what());
-      }
-      if (interrupt_requested()) fail("Stopped; what was finished is kept.");
+  const std::vector<Recipe> recipes = missing_runs(arguments, rows, runner.store());
+  if (recipes.empty()) {
+    fmt::print(stderr,
+               "quantbench: nothing is to be run: no row without a result has both a recipe and "
+               "its data here.\n");
+    return;
+  }
+  const RunPlan plan = plan_runs(recipes, &runner.store(), data_root(arguments.runner.data));
+  fmt::print(stderr, "{}", plan_text(plan));
+  for (size_t i = 0; i < recipes.size(); ++i) {
+    runner.announce(fmt::format("[{} of {}] ", i + 1, recipes.size()));
+    try {
+      const RunRecord run = runner.run(recipes[i]);
+      if (run.status != RunStatus::Ok)
+        fmt::print(stderr, "quantbench: run {}: {}: {}\n", run.id, name_of(run.status), run.reason);
+    } catch (const Error& problem) {
+      fmt::print(stderr, "quantbench: {}\n", problem.what());
     }
+    if (interrupt_requested()) fail("Stopped; what was finished is kept.");
+  }
 }
 
 }  // namespace
@@ -103,7 +141,8 @@ int table_command(const Arguments& arguments) {
     if (all)
       fmt::print("{:<24} {}\n", name, count_verdicts(made));
     else
-      fmt::print("{}", render_table(made, arguments.format));
+      fmt::print("{}",
+                 render_table(made, arguments.format, std::min<size_t>(terminal_width(), 120)));
   }
   return 0;
 }

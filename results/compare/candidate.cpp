@@ -92,12 +92,15 @@ void add_runs(Statement query, std::vector<Candidate>& out) {
     blank.configuration = query.integer();
     run.seed = static_cast<uint64_t>(query.integer());
     run.fingerprint = query.text();
+    run.machine = query.text();
     run.top1_fp32 = query.maybe_real();
     run.top1_simulated = query.maybe_real();
     run.top1_shipped = query.maybe_real();
     run.size_bytes = query.maybe_real();
     run.bops = query.maybe_real();
     run.weight_bits = query.maybe_real();
+    run.activation_bits = query.maybe_real();
+    run.package_ms = query.maybe_real();
     run.test_samples = query.integer();
     run.contract = query.integer();
     const auto key = std::make_tuple(blank.configuration, blank.method_version, run.seed);
@@ -125,9 +128,12 @@ std::vector<Candidate> select_candidates(const Store& store, const Selection& se
                                          const std::string& what) {
   const std::string select =
       "SELECT r.id, r.status, r.method, r.method_version, r.model, r.dataset, r.configuration, "
-      "r.seed, r.dataset_fingerprint, s.top1_fp32, s.top1_simulated, s.top1_shipped, s.size_bytes, "
-      "s.bops, s.weight_bits_average, s.test_samples, s.contract "
-      "FROM runs r LEFT JOIN results s ON s.run = r.id WHERE ";
+      "r.seed, r.dataset_fingerprint, p.cpu || ', ' || p.gpu || ', ' || p.isa || ', ' || p.device, "
+      "s.top1_fp32, s.top1_simulated, s.top1_shipped, s.size_bytes, s.bops, s.weight_bits_average, "
+      "s.activation_bits_average, (SELECT l.median_ms FROM latencies l WHERE l.run = r.id AND "
+      "l.subject = 'package' AND l.median_ms > 0 ORDER BY l.id LIMIT 1), s.test_samples, "
+      "s.contract FROM runs r JOIN provenances p ON p.id = r.provenance "
+      "LEFT JOIN results s ON s.run = r.id WHERE ";
   std::vector<Candidate> out;
   if (selection.run > 0) {
     require(store.run(selection.run).status == RunStatus::Ok,
@@ -158,14 +164,19 @@ std::vector<Candidate> select_candidates(const Store& store, const Selection& se
   return out;
 }
 
+std::string configuration_recipe(const Store& store, int64_t configuration) {
+  Statement query = store.connection().prepare(
+      "SELECT c.text FROM runs r JOIN recipes c ON c.id = r.recipe WHERE r.configuration = ? "
+      "LIMIT 1");
+  return query.bind(configuration).step() ? query.text() : "";
+}
+
 void name_candidates(const Store& store, std::vector<Candidate>& candidates) {
   std::vector<std::map<std::string, std::string>> recipes;
   for (const Candidate& c : candidates) {
-    Statement query = store.connection().prepare(
-        "SELECT c.text FROM runs r JOIN recipes c ON c.id = r.recipe WHERE r.configuration = ? "
-        "LIMIT 1");
-    std::map<std::string, std::string> keys;
-    if (query.bind(c.configuration).step()) keys = recipe_lines(without_seed(query.text()));
+    auto keys = recipe_lines(without_seed(configuration_recipe(store, c.configuration)));
+    if (keys.count("method.plugin"))
+      keys["method.plugin"] = short_plugin("method.plugin = " + keys["method.plugin"]);
     for (const char* known : {"method", "model", "dataset"}) keys.erase(known);
     recipes.push_back(std::move(keys));
   }

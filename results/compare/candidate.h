@@ -17,8 +17,10 @@ struct CandidateRun {
   int64_t id = 0;
   uint64_t seed = 0;
   std::string fingerprint;  // of the data
+  std::string machine;      // times of two machines are not compared
   std::optional<double> top1_fp32, top1_simulated, top1_shipped;
-  std::optional<double> size_bytes, bops, weight_bits;
+  std::optional<double> size_bytes, bops, weight_bits, activation_bits;
+  std::optional<double> package_ms;  // latency of the package, where it was timed
   int64_t test_samples = 0;
   int64_t contract = 0;
 };
@@ -46,6 +48,9 @@ struct Selection {
 // than can be compared.
 std::vector<Candidate> select_candidates(const Store& store, const Selection& selection,
                                          const std::string& what);
+
+// The recipe of one run of a configuration; "" when it has none.
+std::string configuration_recipe(const Store& store, int64_t configuration);
 
 // Gives each a name: its method, its version where two differ in it, and those keys of its recipe
 // that tell it from the others.

@@ -72,6 +72,13 @@ std::vector<std::string> contract_differences(const Store& store, const Candidat
       if (std::find(out.begin(), out.end(), one) == out.end()) out.push_back(std::move(one));
   }
   check_baselines(pairs, out);
+  if (a.method == b.method) {
+    const std::string left = short_plugin(configuration_recipe(store, a.configuration)),
+                      right = short_plugin(configuration_recipe(store, b.configuration));
+    if (left != right)
+      out.push_back(fmt::format("plug-in ({} / {})", left.empty() ? "none" : left,
+                                right.empty() ? "none" : right));
+  }
   for (const Paired& pair : pairs) {
     if (pair.reference->fingerprint != pair.candidate->fingerprint)
       out.push_back(fmt::format("data (seed {})", pair.reference->seed));
@@ -154,11 +161,13 @@ std::map<std::string, LatencyRow> latencies_by_kind(const Store& store, int64_t 
   return out;
 }
 
-// Only times of the same subject, kind, engine, vector unit, threads and batch make a ratio.
+// Only times of the same machine, subject, kind, engine, vector unit, threads and batch make a
+// ratio.
 void add_latencies(const Store& store, const std::vector<Paired>& pairs, Pair& out) {
   std::map<std::string, std::vector<double>> ratios;
   std::map<std::string, Interval> single;
   for (const Paired& pair : pairs) {
+    if (pair.reference->machine != pair.candidate->machine) continue;
     const auto a = latencies_by_kind(store, pair.reference->id),
                b = latencies_by_kind(store, pair.candidate->id);
     for (const auto& [what, left] : a) {
@@ -173,15 +182,38 @@ void add_latencies(const Store& store, const std::vector<Paired>& pairs, Pair& o
     if (values.size() == 1) summary.interval = single[what];
     out.latencies.push_back({what, summary});
   }
+  std::stable_partition(out.latencies.begin(), out.latencies.end(),
+                        [](const LatencyRatio& l) { return l.what.rfind("package ", 0) == 0; });
+}
+
+// A network that nobody trained here is the same for every seed.
+bool is_fixed(const Contract& c) {
+  return c.training_budget == "none" && c.baseline.rfind("weights ", 0) == 0 &&
+         c.baseline.find(" epochs (") == std::string::npos;
+}
+
+bool is_fixed(const Store& store, const std::vector<Paired>& pairs) {
+  return std::all_of(pairs.begin(), pairs.end(), [&](const Paired& pair) {
+    return is_fixed(contract_row(store, pair.reference->contract)) &&
+           is_fixed(contract_row(store, pair.candidate->contract));
+  });
 }
 
 Verdict verdict_of(const Pair& pair, double alpha) {
   if (pair.seeds == 0) return Verdict::NotPaired;
+  if (pair.over_samples && pair.p_holm > alpha) return Verdict::NoDifference;
   if (pair.p_holm <= alpha) return pair.difference.mean > 0 ? Verdict::Better : Verdict::Worse;
   return pair.seeds < pair.seeds_needed ? Verdict::TooFewSeeds : Verdict::NoDifference;
 }
 
 std::string points(double share) { return fmt::format("{:+.2f} points", 100 * share); }
+
+// What the verdict's chance is over.
+std::string drawn_of(const Pair& pair) {
+  return pair.over_samples
+             ? fmt::format("the test samples of {} equal network(s) (McNemar)", pair.seeds)
+             : fmt::format("{} paired seeds", pair.seeds);
+}
 
 std::string sentence_of(const TaskComparison& task, const Pair& pair, double alpha) {
   const std::string& a = task.candidates[pair.reference].name;
@@ -190,15 +222,13 @@ std::string sentence_of(const TaskComparison& task, const Pair& pair, double alp
   switch (pair.verdict) {
     case Verdict::Better:
     case Verdict::Worse:
-      out = fmt::format("{} is {} than {}: {} over {} paired seeds, p = {:.2g}.", b,
-                        name_of(pair.verdict), a, points(pair.difference.mean), pair.seeds,
-                        pair.p_holm);
+      out = fmt::format("{} is {} than {}: {} over {}, p = {:.2g}.", b, name_of(pair.verdict), a,
+                        points(pair.difference.mean), drawn_of(pair), pair.p_holm);
       break;
     case Verdict::NoDifference:
-      out = fmt::format(
-          "No difference between {} and {} is shown: {} over {} paired seeds, p = {:.2g}, above "
-          "{}.",
-          b, a, points(pair.difference.mean), pair.seeds, pair.p_holm, alpha);
+      out =
+          fmt::format("No difference between {} and {} is shown: {} over {}, p = {:.2g}, above {}.",
+                      b, a, points(pair.difference.mean), drawn_of(pair), pair.p_holm, alpha);
       break;
     case Verdict::TooFewSeeds:
       out = fmt::format(
@@ -236,14 +266,65 @@ Pair pair_up(const Store& store, Answers& answers, const TaskComparison& task, s
   out.difference = summarize(differences);
   out.p = sign_flip_p(differences);
   add_sample_tests(answers, pairs, out);
+  out.over_samples = !out.mcnemar.empty() && is_fixed(store, pairs);
+  // Whatever seed drew the calibration samples, it has to hold.
+  if (out.over_samples) out.p = *std::max_element(out.mcnemar.begin(), out.mcnemar.end());
   out.size = ratio_of(pairs, &CandidateRun::size_bytes);
   out.bops = ratio_of(pairs, &CandidateRun::bops);
   add_latencies(store, pairs, out);
   return out;
 }
 
-// One task's candidates; `first` of them are the references.
-TaskComparison compare_task(const Store& store, std::vector<Candidate> candidates, size_t first,
+double mean_bits(const Candidate& candidate, std::optional<double> CandidateRun::*bits) {
+  std::vector<double> values;
+  for (const CandidateRun& run : candidate.runs)
+    if (run.*bits) values.push_back(*(run.*bits));
+  return values.empty() ? 32 : summarize(values).mean;
+}
+
+bool equal_bits(const Candidate& a, const Candidate& b) {
+  constexpr double kHalf = 0.5;
+  const auto near = [&](std::optional<double> CandidateRun::*bits) {
+    return std::abs(mean_bits(a, bits) - mean_bits(b, bits)) < kHalf;
+  };
+  return near(&CandidateRun::weight_bits) && near(&CandidateRun::activation_bits);
+}
+
+using Places = std::vector<std::pair<size_t, size_t>>;  // of reference and candidate
+
+// Which candidates of two sides (their places among all) are set against each other.
+Places places_of(const Store& store, const std::vector<Candidate>& all,
+                 const std::vector<size_t>& references, const std::vector<size_t>& others) {
+  Places out;
+  const bool single = references.size() == 1 || others.size() == 1;
+  for (size_t other : others) {
+    std::optional<size_t> best;
+    size_t most = 0;
+    for (size_t reference : references) {
+      if (single) out.emplace_back(reference, other);
+      if (single || !equal_bits(all[reference], all[other])) continue;
+      const auto left = recipe_lines(configuration_recipe(store, all[reference].configuration)),
+                 right = recipe_lines(configuration_recipe(store, all[other].configuration));
+      const auto common =
+          static_cast<size_t>(std::count_if(left.begin(), left.end(), [&](const auto& line) {
+            const auto found = right.find(line.first);
+            return found != right.end() && found->second == line.second;
+          }));
+      if (best && common <= most) continue;
+      best = reference;
+      most = common;
+    }
+    if (best) out.emplace_back(*best, other);
+  }
+  if (out.empty())  // nothing has equal bits, so that all there is to see are unequal pairs
+    for (size_t reference : references)
+      for (size_t other : others) out.emplace_back(reference, other);
+  return out;
+}
+
+// One task's candidates, and for each side the places of its own among them.
+TaskComparison compare_task(const Store& store, std::vector<Candidate> candidates,
+                            const std::vector<std::vector<size_t>>& sides,
                             const CompareConfig& config) {
   TaskComparison task;
   task.model = candidates[0].model;
@@ -253,17 +334,25 @@ TaskComparison compare_task(const Store& store, std::vector<Candidate> candidate
   task.metric = metric_of(task.candidates);
   for (const Candidate& c : task.candidates)
     task.accuracy.push_back(accuracy_summary(c, task.metric));
-  require(first * (task.candidates.size() - first) <= kMostPairs,
-          "{} against {} configurations of {} on {} are more than {} pairs; narrow them with keys "
-          "of their recipes, such as --seed or --METHOD.weight_bits.",
-          first, task.candidates.size() - first, task.model, task.dataset, kMostPairs);
+  Places places;
+  for (size_t a = 0; a < sides.size(); ++a)
+    for (size_t b = 0; b < sides.size(); ++b) {
+      const bool wanted = config.against_last ? a + 1 == sides.size() && b != a : a < b;
+      if (!wanted) continue;
+      const Places some = places_of(store, task.candidates, sides[a], sides[b]);
+      places.insert(places.end(), some.begin(), some.end());
+    }
+  require(
+      places.size() <= kMostPairs,
+      "{} configurations of {} on {} make {} pairs, more than {}; narrow them with keys of their "
+      "recipes, such as --seed or --METHOD.weight_bits.",
+      task.candidates.size(), task.model, task.dataset, places.size(), kMostPairs);
   Answers answers(store, task.metric);
   std::vector<double> p;
-  for (size_t a = 0; a < first; ++a)
-    for (size_t b = first; b < task.candidates.size(); ++b) {
-      task.pairs.push_back(pair_up(store, answers, task, a, b));
-      p.push_back(task.pairs.back().p);
-    }
+  for (const auto& [a, b] : places) {
+    task.pairs.push_back(pair_up(store, answers, task, a, b));
+    p.push_back(task.pairs.back().p);
+  }
   const std::vector<double> corrected = holm(p);
   for (size_t i = 0; i < task.pairs.size(); ++i) {
     Pair& pair = task.pairs[i];
@@ -296,26 +385,30 @@ std::vector<TaskComparison> compare(const Store& store,
                                     const std::vector<std::vector<Candidate>>& sides,
                                     const CompareConfig& config) {
   struct Task {
-    std::vector<Candidate> references, others;
+    std::vector<Candidate> candidates;
+    std::vector<std::vector<size_t>> sides;
   };
   std::map<std::pair<std::string, std::string>, Task> tasks;
-  for (size_t side = 0; side < sides.size(); ++side)
-    for (const Candidate& candidate : sides[side]) {
+  for (const std::vector<Candidate>& side : sides)
+    for (const Candidate& candidate : side) {
       Task& task = tasks[{candidate.model, candidate.dataset}];
-      const bool reference = side == 0 && (sides.size() > 1 || task.references.empty());
-      auto& group = reference ? task.references : task.others;
       const auto known = [&](const Candidate& c) { return same(c, candidate); };
-      if (std::none_of(group.begin(), group.end(), known) &&
-          std::none_of(task.references.begin(), task.references.end(), known))
-        group.push_back(candidate);
+      if (std::any_of(task.candidates.begin(), task.candidates.end(), known)) continue;
+      // Of one side alone, the first is a side of its own.
+      const size_t place = sides.size() > 1 ? static_cast<size_t>(&side - sides.data())
+                                            : std::min<size_t>(task.candidates.size(), 1);
+      task.sides.resize(std::max<size_t>(sides.size(), 2));
+      task.sides[place].push_back(task.candidates.size());
+      task.candidates.push_back(candidate);
     }
   std::vector<TaskComparison> out;
   for (auto& [key, task] : tasks) {
-    if (task.references.empty() || task.others.empty()) continue;
-    const size_t first = task.references.size();
-    std::vector<Candidate> all = std::move(task.references);
-    std::move(task.others.begin(), task.others.end(), std::back_inserter(all));
-    out.push_back(compare_task(store, std::move(all), first, config));
+    const bool last_missing = config.against_last && task.sides.back().empty();
+    if (task.candidates.size() < 2 || last_missing) continue;
+    const auto empty = [](const std::vector<size_t>& side) { return side.empty(); };
+    task.sides.erase(std::remove_if(task.sides.begin(), task.sides.end(), empty), task.sides.end());
+    if (task.sides.size() < 2) continue;
+    out.push_back(compare_task(store, std::move(task.candidates), task.sides, config));
   }
   require(!out.empty(),
           "There is nothing to compare: no model and dataset on which both have run.");

@@ -162,6 +162,16 @@ Interval bootstrap_mean(const std::vector<double>& values, double confidence, in
           means[static_cast<size_t>(std::ceil((1 - tail) * last))]};
 }
 
+Interval mean_interval(const Summary& s, double confidence) {
+  require(confidence > 0 && confidence < 1, "A confidence lies between 0 and 1, not at {}.",
+          confidence);
+  if (s.n < 2) return {kNan, kNan};
+  const boost::math::students_t_distribution<double> t(static_cast<double>(s.n - 1));
+  const double reach =
+      boost::math::quantile(t, 0.5 + confidence / 2) * s.std / std::sqrt(static_cast<double>(s.n));
+  return {s.mean - reach, s.mean + reach};
+}
+
 RatioSummary mean_ratio(const std::vector<double>& ratios, double confidence) {
   std::vector<double> logs;
   for (double ratio : ratios) {
@@ -169,13 +179,8 @@ RatioSummary mean_ratio(const std::vector<double>& ratios, double confidence) {
     logs.push_back(std::log(ratio));
   }
   const Summary s = summarize(logs);
-  RatioSummary out{std::exp(s.mean), {kNan, kNan}};
-  if (s.n < 2) return out;
-  const boost::math::students_t_distribution<double> t(static_cast<double>(s.n - 1));
-  const double reach =
-      boost::math::quantile(t, 0.5 + confidence / 2) * s.std / std::sqrt(static_cast<double>(s.n));
-  out.interval = {std::exp(s.mean - reach), std::exp(s.mean + reach)};
-  return out;
+  const Interval around = mean_interval(s, confidence);
+  return {std::exp(s.mean), {std::exp(around.low), std::exp(around.high)}};
 }
 
 }  // namespace quantbench

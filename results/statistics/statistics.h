@@ -19,6 +19,10 @@ struct Interval {
   double low = 0, high = 0;
 };
 
+// Student's interval of a mean (Student 1908); bounds are NaN when n is below 2. Throws Error when
+// `confidence` is not within (0, 1).
+Interval mean_interval(const Summary& summary, double confidence = 0.95);
+
 // Two-sided p-value of the sign-flip permutation test (Fisher 1935): the share of the 2^n ways to
 // flip the signs of paired `differences` whose sum is at least as far from 0 as theirs. Exact up to
 // 40 differences; above, from 200,000 random flips (the observed one counted, so it is never 0). 1

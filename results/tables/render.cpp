@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "results/tables/csv.h"
+#include "results/tables/grid.h"
 #include "results/tables/reproduction.h"
 
 namespace quantbench {
@@ -16,23 +18,40 @@ namespace {
 
 using Line = std::vector<std::string>;
 
-const Line kHeader{"table",     "dataset", "model", "method",     "W/A",     "figure",
-                   "published", "ours",    "n",     "difference", "verdict", "source"};
+constexpr size_t kMostMetrics = 3;  // beside each other in one table
 
-std::string number(const std::optional<double>& value, bool sign = false) {
-  if (!value || std::isnan(*value)) return "-";
-  if (std::abs(*value) >= 1e5) return fmt::format(sign ? "{:+.4g}" : "{:.4g}", *value);
-  std::string out = fmt::format(sign ? "{:+.3f}" : "{:.3f}", *value);
+std::string number(double value) {
+  if (std::abs(value) >= 1e5) return fmt::format("{:.4g}", value);
+  std::string out = fmt::format("{:.3f}", value);
   while (out.back() == '0') out.pop_back();
   if (out.back() == '.') out.pop_back();
   return out;
 }
 
-std::string ours(const Summary& s, const char* plus_minus) {
-  if (s.n == 0) return "-";
-  std::string out = number(s.mean);
-  if (!std::isnan(s.std)) out += plus_minus + number(s.std);
-  return out;
+std::string ours_of(const Cell& cell) {
+  if (cell.ours.n == 0) return "";
+  std::string out = number(cell.ours.mean);
+  if (!std::isnan(cell.ours.std)) out += " \u00b1 " + number(cell.ours.std);
+  switch (cell.verdict) {
+    case CellVerdict::Reproduced:
+      return out + " =";
+    case CellVerdict::Better:
+      return out + " +";
+    case CellVerdict::NotReproduced:
+      return out + " -";
+    case CellVerdict::Undecided:
+      return out + " ?";
+    default:
+      return out;
+  }
+}
+
+std::string verdict_of(const Cell& cell) {
+  std::string out = name_of(cell.verdict);
+  if (cell.verdict == CellVerdict::SameRuns) return "(same runs)";
+  if (cell.verdict != CellVerdict::Undecided) return out;
+  return out + (cell.seeds_needed > 0 ? fmt::format(", {} seeds", cell.seeds_needed)
+                                      : ", at the tolerance");
 }
 
 std::string bits_of(const PaperRow& row) {
@@ -49,128 +68,144 @@ std::vector<std::string> sources_of(const std::vector<TableRow>& rows) {
   return out;
 }
 
-std::vector<Line> lines_of(const std::vector<TableRow>& rows, const char* plus_minus) {
-  const std::vector<std::string> sources = sources_of(rows);
-  std::vector<Line> out;
+// One method of a paper on one network: its figures by metric.
+struct MethodLine {
+  const PaperRow* row = nullptr;
+  std::map<std::string, const Cell*> cells;
+};
+
+// One table of a paper for one network and dataset.
+struct Block {
+  std::string title;
+  std::vector<std::string> metrics;  // in order of appearance
+  std::vector<MethodLine> lines;
+};
+
+bool same_line(const PaperRow& a, const PaperRow& b) {
+  return a.method == b.method && a.weight_bits == b.weight_bits &&
+         a.activation_bits == b.activation_bits;
+}
+
+std::vector<Block> blocks_of(const std::vector<TableRow>& rows) {
+  std::vector<Block> out;
   for (const TableRow& row : rows) {
     const PaperRow& r = row.row;
-    const auto source = std::find(sources.begin(), sources.end(), r.source) - sources.begin() + 1;
-    for (const Cell& cell : row.cells)
-      out.push_back(
-          {r.table.empty() ? r.paper : r.table, r.dataset, r.model, r.method, bits_of(r),
-           cell.metric, number(cell.published) + (cell.second_hand ? "*" : ""),
-           ours(cell.ours, plus_minus), cell.ours.n ? fmt::format("{}", cell.ours.n) : "-",
-           number(cell.difference, true), name_of(cell.verdict), fmt::format("[{}]", source)});
+    const std::string table = r.table.empty() ? r.paper
+                              : r.table.find_first_not_of("0123456789") == std::string::npos
+                                  ? "Table " + r.table
+                                  : r.table;
+    const std::string title = fmt::format("{}: {} on {}", table, r.model, r.dataset);
+    auto block = std::find_if(out.begin(), out.end(),
+                              [&](const Block& known) { return known.title == title; });
+    if (block == out.end()) block = out.insert(out.end(), Block{title, {}, {}});
+    for (const Cell& cell : row.cells) {
+      if (std::find(block->metrics.begin(), block->metrics.end(), cell.metric) ==
+          block->metrics.end())
+        block->metrics.push_back(cell.metric);
+      // A second figure of the same kind (another source) gets a line of its own.
+      auto line = std::find_if(block->lines.begin(), block->lines.end(), [&](const MethodLine& l) {
+        return same_line(*l.row, r) && l.cells.count(cell.metric) == 0;
+      });
+      if (line == block->lines.end())
+        line = block->lines.insert(block->lines.end(), MethodLine{&r, {}});
+      line->cells[cell.metric] = &cell;
+    }
   }
   return out;
 }
 
-constexpr const char* kSecondHand = "* second-hand: not read in the paper itself.";
-
-// Cuts at a character's beginning, so that UTF-8 stays whole.
-std::string shortened(const std::string& text, size_t most) {
-  size_t count = 0;
-  for (size_t i = 0; i < text.size(); ++i)
-    if ((static_cast<unsigned char>(text[i]) & 0xC0) != 0x80 && ++count > most)
-      return text.substr(0, i) + "~";
-  return text;
+// The best value of a metric among the lines, published or ours; NaN when there is none.
+double best_of(const Block& block, const std::string& metric, bool ours) {
+  double best = NAN;
+  for (const MethodLine& line : block.lines) {
+    const auto found = line.cells.find(metric);
+    if (found == line.cells.end()) continue;
+    const Cell& cell = *found->second;
+    const double value = ours ? (cell.ours.n ? cell.ours.mean : NAN) : cell.published.value_or(NAN);
+    if (std::isnan(value)) continue;
+    if (std::isnan(best) || (less_is_better(metric) ? value < best : value > best)) best = value;
+  }
+  return best;
 }
 
-std::string text_table(const std::vector<TableRow>& rows) {
-  std::vector<Line> lines = lines_of(rows, " +- ");
-  lines.insert(lines.begin(), kHeader);
-  for (Line& line : lines)
-    for (std::string& field : line) field = shortened(field, 28);
-  std::vector<size_t> width(kHeader.size());
-  for (const Line& line : lines)
-    for (size_t i = 0; i < line.size(); ++i) width[i] = std::max(width[i], line[i].size());
-  std::string out;
-  for (const Line& line : lines) {
-    for (size_t i = 0; i < line.size(); ++i) out += fmt::format("{:<{}}  ", line[i], width[i]);
-    out.erase(out.find_last_not_of(' ') + 1);
-    out += '\n';
+Grid grid_of(const Block& block, const std::vector<std::string>& metrics,
+             const std::vector<std::string>& sources) {
+  Grid grid;
+  grid.title = block.title;
+  grid.columns = {{"method", false, true}, {"W/A", false, true}};
+  for (const std::string& metric : metrics) {
+    grid.columns.push_back({metric, true});
+    grid.columns.push_back({"ours", true});
   }
-  out += fmt::format("\n{}\n{}\n", count_verdicts(rows), kSecondHand);
-  const auto sources = sources_of(rows);
-  for (size_t i = 0; i < sources.size(); ++i) out += fmt::format("[{}] {}\n", i + 1, sources[i]);
-  return printable(out);
+  grid.columns.push_back({"n", true});
+  grid.columns.push_back({"verdict", false, true});
+  grid.columns.push_back({"source"});
+  for (const MethodLine& line : block.lines) {
+    const auto source =
+        std::find(sources.begin(), sources.end(), line.row->source) - sources.begin() + 1;
+    Grid::Row row{{{line.row->method}, {bits_of(*line.row)}}, false};
+    const Cell* telling = nullptr;
+    for (const std::string& metric : metrics) {
+      const auto found = line.cells.find(metric);
+      if (found == line.cells.end()) {
+        row.cells.insert(row.cells.end(), 2, Grid::Cell{"", false});
+        continue;
+      }
+      const Cell& cell = *found->second;
+      const std::string published =
+          cell.published ? number(*cell.published) + (cell.second_hand ? "*" : "") : "-";
+      row.cells.push_back({published, cell.published == best_of(block, metric, false)});
+      row.cells.push_back(
+          {ours_of(cell), cell.ours.n > 0 && cell.ours.mean == best_of(block, metric, true)});
+      if (telling == nullptr || (telling->ours.n == 0 && cell.ours.n > 0)) telling = &cell;
+    }
+    if (telling == nullptr) continue;
+    row.cells.push_back({telling->ours.n ? std::to_string(telling->ours.n) : ""});
+    row.cells.push_back({verdict_of(*telling)});
+    row.cells.push_back({fmt::format("[{}]", source)});
+    grid.rows.push_back(std::move(row));
+  }
+  return grid;
 }
 
-std::string escaped(const std::string& text, const std::string& special, const char* before) {
-  std::string out;
-  for (char c : text) {
-    if (special.find(c) != std::string::npos) out += before;
-    out += c;
-  }
+std::vector<Grid> grids_of(const std::vector<TableRow>& rows) {
+  const std::vector<std::string> sources = sources_of(rows);
+  std::vector<Grid> out;
+  for (const Block& block : blocks_of(rows))
+    for (size_t first = 0; first < block.metrics.size(); first += kMostMetrics) {
+      const size_t last = std::min(first + kMostMetrics, block.metrics.size());
+      Grid grid = grid_of(block,
+                          {block.metrics.begin() + static_cast<std::ptrdiff_t>(first),
+                           block.metrics.begin() + static_cast<std::ptrdiff_t>(last)},
+                          sources);
+      if (first > 0) grid.title += " (continued)";
+      if (!grid.rows.empty()) out.push_back(std::move(grid));
+    }
   return out;
 }
 
-std::string markdown(const std::string& text) {
-  return escaped(printable_line(text), "\\|<>*_[]`", "\\");
-}
-
-std::string markdown_table(const std::vector<TableRow>& rows) {
-  const auto line = [](const Line& fields) {
-    std::string out = "|";
-    for (const std::string& field : fields) out += " " + field + " |";
-    return out + "\n";
-  };
-  std::string out = line(kHeader) + line(Line(kHeader.size(), "---"));
-  for (Line fields : lines_of(rows, " ± ")) {
-    for (std::string& field : fields) field = markdown(field);
-    out += line(fields);
-  }
-  out += fmt::format("\n{}. {}\n\n", count_verdicts(rows), markdown(kSecondHand));
+std::vector<std::string> notes_of(const std::vector<TableRow>& rows) {
+  std::vector<std::string> out{
+      count_verdicts(rows) + ".",
+      "Ours: mean and deviation over n seeds; = reproduced (equivalent within the tolerance at 95 "
+      "%), + better, - not reproduced,",
+      "? undecided, and how many seeds would do. > (bold) the best of its column. * second-hand: "
+      "not "
+      "read in the paper itself."};
   const auto sources = sources_of(rows);
   for (size_t i = 0; i < sources.size(); ++i)
-    out += fmt::format("{}. {}\n", i + 1, markdown(sources[i]));
-  return printable(out);
-}
-
-std::string latex(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '\\':
-        out += "\\textbackslash{}";
-        break;
-      case '~':
-        out += "\\textasciitilde{}";
-        break;
-      case '^':
-        out += "\\textasciicircum{}";
-        break;
-      case '<':
-        out += "\\textless{}";
-        break;
-      case '>':
-        out += "\\textgreater{}";
-        break;
-      default:
-        if (std::string("&%$#_{}").find(c) != std::string::npos) out += '\\';
-        out += c;
-    }
-  }
+    out.push_back(fmt::format("[{}] {}", i + 1, sources[i]));
   return out;
 }
 
-std::string latex_table(const std::vector<TableRow>& rows) {
-  const auto line = [](const Line& fields) {
-    return fmt::format("{} \\\\\n", fmt::join(fields, " & "));
-  };
-  std::string out = "% needs \\usepackage{booktabs}\n\\begin{tabular}{lllllllrrrll}\n\\toprule\n";
-  out += line(kHeader) + "\\midrule\n";
-  for (Line fields : lines_of(rows, "@pm@")) {
-    for (std::string& field : fields) {
-      field = latex(field);
-      const size_t at = field.find("@pm@");
-      if (at != std::string::npos) field.replace(at, 4, " $\\pm$ ");
-    }
-    out += line(fields);
-  }
-  out += "\\bottomrule\n\\end{tabular}\n\n" + latex(kSecondHand) + "\n\\begin{enumerate}\n";
-  for (const std::string& source : sources_of(rows)) out += "\\item " + latex(source) + "\n";
-  return printable(out + "\\end{enumerate}\n");
+std::string shaped_table(const std::vector<TableRow>& rows, const std::string& format,
+                         size_t width) {
+  std::vector<Grid> grids = grids_of(rows);
+  if (!grids.empty()) grids.back().notes = notes_of(rows);
+  std::string out;
+  for (const Grid& grid : grids)
+    out += (out.empty() ? "" : "\n") + render_grid(grid, format, width);
+  return out;
 }
 
 // Every figure in full, for programs: the columns of the CSV and the keys of the JSON.
@@ -194,6 +229,7 @@ nlohmann::ordered_json cell_json(const PaperRow& r, const Cell& cell) {
           {"n", cell.ours.n},
           {"difference", maybe(cell.difference)},
           {"verdict", name_of(cell.verdict)},
+          {"seeds_needed", cell.seeds_needed ? nlohmann::ordered_json(cell.seeds_needed) : nullptr},
           {"recipe", r.recipe},
           {"source", r.source}};
 }
@@ -225,14 +261,13 @@ std::string json_table(const std::vector<TableRow>& rows) {
 
 }  // namespace
 
-std::string render_table(const std::vector<TableRow>& rows, const std::string& format) {
-  if (format == "text") return text_table(rows);
-  if (format == "markdown") return markdown_table(rows);
+std::string render_table(const std::vector<TableRow>& rows, const std::string& format,
+                         size_t width) {
   if (format == "csv") return csv_table(rows);
   if (format == "json") return json_table(rows);
-  require(format == "latex", "A table is written as text, markdown, csv, json or latex, not '{}'.",
-          format);
-  return latex_table(rows);
+  require(format == "text" || format == "markdown" || format == "latex",
+          "A table is written as text, markdown, csv, json or latex, not '{}'.", format);
+  return shaped_table(rows, format, width);
 }
 
 }  // namespace quantbench

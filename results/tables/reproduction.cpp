@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
+#include <tuple>
 
 #include "results/contract_rows.h"
 
@@ -82,30 +82,103 @@ bool in_points(const std::string& metric) {
   return metric.rfind("top1", 0) == 0 || metric.rfind("top5", 0) == 0 || metric == "val_top1";
 }
 
-Cell cell_of(const PaperRow& row, const std::string& metric, const std::optional<double>& published,
-             const std::vector<Figures>& seeds, const TableContext& context) {
-  Cell cell{metric, published, row.is_second_hand(metric), ours_of(seeds, metric), {}, {}};
+CellVerdict missing(const PaperRow& row, const TableContext& context) {
+  if (row.recipe.empty() && !context.has_model(row.model)) return CellVerdict::NoModel;
+  if (!context.has_data(row.dataset)) return CellVerdict::DataNotHere;
+  return row.recipe.empty() ? CellVerdict::NoRecipe : CellVerdict::NotRun;
+}
+
+double published_std(const std::vector<PaperRow>& rows, const PaperRow& row,
+                     const std::string& metric) {
+  for (const PaperRow& other : rows) {
+    const bool same = other.table == row.table && other.dataset == row.dataset &&
+                      other.model == row.model && other.method == row.method &&
+                      other.weight_bits == row.weight_bits &&
+                      other.activation_bits == row.activation_bits;
+    if (!same) continue;
+    for (const auto& [name, value] : other.figures)
+      if (name == metric + "_std" && value) return *value;
+  }
+  return 0;
+}
+
+Cell cell_of(const std::vector<PaperRow>& rows, const PaperRow& row, const std::string& metric,
+             const std::optional<double>& published, const std::vector<Figures>& seeds,
+             const TableContext& context) {
+  Cell cell{metric, published, row.is_second_hand(metric), ours_of(seeds, metric), {}, 0, {}};
   if (!published) {
     cell.verdict = CellVerdict::NoFigure;
   } else if (cell.ours.n > 0) {
     cell.difference = cell.ours.mean - *published;
     const double tolerance =
         in_points(metric) ? context.tolerance : context.relative_tolerance * std::abs(*published);
-    cell.verdict = std::abs(*cell.difference) <= tolerance + 1e-9 ? CellVerdict::Reproduced
-                                                                  : CellVerdict::NotReproduced;
+    const Judgement judged =
+        judge_figure(metric, cell.ours, *published, published_std(rows, row, metric), tolerance);
+    cell.verdict = judged.verdict;
+    cell.seeds_needed = judged.seeds_needed;
   } else if (!seeds.empty()) {
     cell.verdict = CellVerdict::NotMeasured;
   } else {
-    cell.verdict = context.has_data(row.dataset) ? CellVerdict::NotRun : CellVerdict::DataNotHere;
+    cell.verdict = missing(row, context);
   }
   return cell;
 }
 
+bool is_judged(const Cell& cell) { return cell.difference.has_value(); }
+
+// All but one figure that the same runs stand for lose their verdict.
+void judge_once(std::vector<TableRow>& rows) {
+  using Key = std::tuple<std::string, std::map<std::string, std::string>, std::string>;
+  std::map<Key, Cell*> judged;
+  for (const bool second_hand : {false, true})
+    for (TableRow& row : rows)
+      for (Cell& cell : row.cells) {
+        if (!is_judged(cell) || cell.second_hand != second_hand) continue;
+        const auto [found, fresh] =
+            judged.try_emplace(Key{row.row.recipe, row.row.keys, cell.metric}, &cell);
+        if (!fresh) cell.verdict = CellVerdict::SameRuns;
+      }
+}
+
 }  // namespace
 
+bool less_is_better(const std::string& metric) {
+  for (const char* part : {"err", "loss", "size", "latency", "bops", "_ms", "_ns", "cycles", "lut",
+                           "dsp", "ff", "ii", "drop", "train_s", "mse", "std"})
+    if (metric.find(part) != std::string::npos) return true;
+  return false;
+}
+
+Judgement judge_figure(const std::string& metric, const Summary& ours, double published,
+                       double published_std, double tolerance) {
+  constexpr int64_t kMostSeeds = 1000;
+  constexpr double kRounding = 1e-9;
+  const double difference = ours.mean - published;
+  const double margin = tolerance + kRounding;
+  const auto beyond = [&](double value) {
+    return (value > 0) != less_is_better(metric) ? CellVerdict::Better : CellVerdict::NotReproduced;
+  };
+  const bool varies = in_points(metric) && metric.find("_std") == std::string::npos;
+  if (!varies || (ours.n > 1 && ours.std == 0 && published_std == 0))
+    return {std::abs(difference) <= margin ? CellVerdict::Reproduced : beyond(difference), 0};
+  if (ours.n < 2) return {CellVerdict::Undecided, 2};
+  const auto reach = [&](int64_t n) {
+    const Summary spread{n, 0, std::hypot(ours.std, published_std)};
+    return mean_interval(spread, 0.9).high;
+  };
+  const double own = reach(ours.n);
+  if (std::abs(difference) + own <= margin) return {CellVerdict::Reproduced, 0};
+  if (std::abs(difference) - own > margin) return {beyond(difference), 0};
+  for (int64_t n = ours.n + 1; n <= kMostSeeds; ++n)
+    if (reach(n) <= std::abs(std::abs(difference) - tolerance)) return {CellVerdict::Undecided, n};
+  return {CellVerdict::Undecided, 0};
+}
+
 const char* name_of(CellVerdict verdict) {
-  static constexpr const char* names[] = {"reproduced", "not reproduced", "not measured here",
-                                          "not run",    "data not here",  "no figure given"};
+  static constexpr const char* names[] = {
+      "reproduced",        "better",  "not reproduced", "undecided",     "same runs as another row",
+      "not measured here", "not run", "data not here",  "no such model", "no recipe",
+      "no figure given"};
   return names[static_cast<size_t>(verdict)];
 }
 
@@ -119,9 +192,10 @@ std::vector<TableRow> reproduce(const Store* store, const std::vector<PaperRow>&
       found->second = seeds_of(*store, context.configurations(row.recipe, row.keys));
     TableRow line{row, {}};
     for (const auto& [metric, published] : row.figures)
-      line.cells.push_back(cell_of(row, metric, published, found->second, context));
+      line.cells.push_back(cell_of(rows, row, metric, published, found->second, context));
     out.push_back(std::move(line));
   }
+  judge_once(out);
   return out;
 }
 

@@ -18,6 +18,13 @@ if(TARGET quantbench_program)
   set_target_properties(quantbench_program PROPERTIES
     INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
   install(TARGETS quantbench_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  set(help ${PROJECT_BINARY_DIR}/generated/help/quantbench)
+  install(FILES ${help}.man DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 RENAME quantbench.1)
+  install(FILES ${help}.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+    RENAME quantbench)
+  install(FILES ${help}.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions
+    RENAME _quantbench)
+  install(FILES ${help}.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 
 # Headers: of the floors up to the methods all (one method's own are its own affair), of the runtime

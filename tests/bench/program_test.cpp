@@ -1,87 +1,14 @@
 // The program as its users meet it: exit codes, sentences, stores.
-#include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "tests/bench/program.h"
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <nlohmann/json.hpp>
+#include <signal.h>
+
 #include <set>
 
-#include "base/file.h"
 #include "base/random.h"
 
 namespace quantbench {
 namespace {
-
-namespace fs = std::filesystem;
-using Json = nlohmann::json;
-
-struct Answer {
-  int code = 0;
-  std::string out, err;
-};
-
-class Program : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("program-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string command(const std::string& words) const {
-    return std::string(QUANTBENCH_PROGRAM) + " " + words + " --quiet --threads 1 --store " +
-           (folder_ / "q.db").string();
-  }
-
-  Answer ask(const std::string& words) const {
-    const fs::path out = folder_ / "out", err = folder_ / "err";
-    const int status =
-        std::system((command(words) + " >" + out.string() + " 2>" + err.string()).c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(out),
-            read_file(err)};
-  }
-
-  // Starts the program in the background; `exec` makes the child's pid the program's own.
-  pid_t start(const std::string& words) const {
-    const pid_t child = fork();
-    if (child == 0) {
-      execl("/bin/sh", "sh", "-c", ("exec " + command(words) + " >/dev/null 2>&1").c_str(),
-            nullptr);
-      _exit(127);
-    }
-    return child;
-  }
-
-  // A run of about a second; `over` replaces or adds keys, `more` is appended.
-  static std::string small(const std::map<std::string, std::string>& over = {},
-                           const std::string& more = "") {
-    std::map<std::string, std::string> keys{{"method", "uniform"},
-                                            {"uniform.weight_bits", "4"},
-                                            {"fp32.epochs", "1"},
-                                            {"train.epochs", "1"},
-                                            {"latency", "no"},
-                                            {"synthetic_images.train", "600"},
-                                            {"synthetic_images.test", "100"},
-                                            {"synthetic_images.validation", "50"},
-                                            {"synthetic_images.size", "16"},
-                                            {"batch", "20"}};
-    for (const auto& [key, value] : over) keys[key] = value;
-    std::string out = "run default " + more;
-    for (const auto& [key, value] : keys) out += " --" + key + "=" + value;
-    return out;
-  }
-
-  Json show(int64_t run) const {
-    return Json::parse(ask("show " + std::to_string(run) + " --format json").out);
-  }
-
-  fs::path folder_;
-};
 
 TEST_F(Program, OneSentenceAndANonZeroCodeForBadInput) {
   std::ofstream(folder_ / "foreign.db")
@@ -140,7 +67,7 @@ TEST_F(Program, ARunIsStoredShownAndReplayedExactly) {
   }
   EXPECT_EQ(row.at("status"), "ok");
   EXPECT_EQ(row.at("size_bytes"),
-            fs::file_size(folder_ / "1-uniform-lenet5-synthetic_images-s1/package.safetensors"));
+            fs::file_size(fs::path(shown.at("folder")) / "package.safetensors"));
   EXPECT_EQ(replay.code, 0) << replay.err;
   EXPECT_NE(replay.out.find("replay of run 1: exact"), std::string::npos) << replay.out;
   EXPECT_EQ(show(2).at("repetition"), 1);
@@ -160,7 +87,12 @@ TEST_F(Program, AFailedRunSaysWhyAndTheSweepGoesOn) {
 
 TEST_F(Program, CtrlCSavesAndResumeFinishes) {
   const pid_t child = start(small({{"fp32.epochs", "60"}}));
-  while (!fs::exists(folder_ / "1-uniform-lenet5-synthetic_images-s1/recipe.ini")) usleep(20000);
+  const auto at_work = [&] {
+    for (const auto& entry : fs::directory_iterator(folder_))
+      if (fs::exists(entry.path() / "recipe.ini")) return true;
+    return false;
+  };
+  while (!at_work()) usleep(20000);
   usleep(600000);
   ::kill(child, SIGINT);
   int status = 0;

@@ -51,7 +51,7 @@ TEST_F(Reports, BadInputEndsInOneSentence) {
       {"compare uniform gcn", "gcn"},
       {"compare uniform hawq --model=vgg7", "no run of method uniform"},
       {"compare uniform hawq --alpha=2", "--alpha"},
-      {"compare 1 2 --format=latex", "--format"},
+      {"compare 1 2 --format=pdf", "--format"},
       {"merge", "takes the stores"},
       {"merge /no/such.db", "There is no shard"},
       {"export --format=xml", "mlflow"},
@@ -77,10 +77,13 @@ TEST_F(Reports, BadInputEndsInOneSentence) {
 TEST_F(Reports, CompareSaysBetterAndInJsonToo) {
   fill();
 
-  const Answer text = ask("compare uniform hawq"), json = ask("compare 1 2 --format json");
+  const Answer text = ask("compare uniform hawq --explain"), table = ask("compare uniform hawq"),
+               json = ask("compare 1 2 --format json");
 
   EXPECT_EQ(text.code, 0) << text.err;
   EXPECT_THAT(text.out, HasSubstr("hawq is better than uniform: +3.00 points over 6 paired seeds"));
+  EXPECT_THAT(table.out, HasSubstr("+3.00"));
+  EXPECT_THAT(table.out, HasSubstr("better"));
   const Json task = Json::parse(json.out).at(0);
   EXPECT_EQ(task.at("pairs").at(0).at("verdict"), "too few seeds");
   EXPECT_EQ(task.at("pairs").at(0).at("seeds_needed"), 6);

@@ -18,8 +18,11 @@ struct SomeRun {
   int64_t size_bytes = 1000, bops = 5000;
   double weight_bits = 4, activation_bits = 8;
   std::string fp32_epochs = "4";
+  std::string weights;  // a pretrained file: then nothing was trained, before or by the method
   std::vector<int32_t> predicted, target;  // the samples are 0, 1, ...
   double latency_ms = 0;                   // 0: none
+  bool latency_shipped = false;            // of the package instead of the simulation
+  std::string cpu = "a CPU", data = "f00d";
   RunStatus status = RunStatus::Ok;
   int method_version = 1;
   std::string preprocessing = "mean 0.5";
@@ -33,17 +36,22 @@ inline RunRecord begin_run(Store& store, const SomeRun& r) {
   run.dataset = r.dataset;
   run.seed = r.seed;
   run.preprocessing = r.preprocessing;
-  run.recipe = "batch = 20\ncalibration.samples = 512\ndataset = " + r.dataset +
-               "\nfp32.epochs = " + r.fp32_epochs + "\nmethod = " + r.method +
-               "\nmodel = " + r.model + "\nseed = " + std::to_string(r.seed) + "\n" + r.settings;
+  run.dataset_fingerprint = r.data;
+  run.provenance.cpu = r.cpu;
+  run.recipe =
+      "batch = 20\ncalibration.samples = 512\ndataset = " + r.dataset +
+      "\nfp32.epochs = " + (r.weights.empty() ? r.fp32_epochs : "0\nfp32.weights = " + r.weights) +
+      "\nmethod = " + r.method + "\nmodel = " + r.model + "\nseed = " + std::to_string(r.seed) +
+      "\n" + r.settings;
   run.identity = sha256(run.recipe + r.preprocessing);
   return store.begin(run);
 }
 
 inline int64_t add_run(Store& store, const SomeRun& r) {
   const RunRecord run = begin_run(store, r);
-  store.add_epochs(run.id, {{"fp32:fp32", 1, 0.5, 0.9, 0.6, 0.88, 0.1, 2},
-                            {"train:tune", 1, 0.4, 0.91, 0.5, 0.89, 0.01, 2}});
+  if (r.weights.empty())
+    store.add_epochs(run.id, {{"fp32:fp32", 1, 0.5, 0.9, 0.6, 0.88, 0.1, 2},
+                              {"train:tune", 1, 0.4, 0.91, 0.5, 0.89, 0.01, 2}});
   RunResult result;
   result.top1_fp32 = r.top1_fp32;
   result.top1_simulated = r.top1;
@@ -62,7 +70,9 @@ inline int64_t add_run(Store& store, const SomeRun& r) {
   }
   std::vector<LatencyRow> latencies;
   if (r.latency_ms > 0)
-    latencies.push_back({"fake_quantized", "simulated", "LibTorch", "AVX2", 1, 1, r.latency_ms,
+    latencies.push_back({r.latency_shipped ? "package" : "fake_quantized",
+                         r.latency_shipped ? "fused integer" : "simulated",
+                         r.latency_shipped ? "quantbench" : "LibTorch", "AVX2", 1, 1, r.latency_ms,
                          0.9 * r.latency_ms, 1.1 * r.latency_ms, 10});
   store.finish(run.id, r.status, r.status == RunStatus::Ok ? "" : "It is doubtful.", result,
                {{"conv1", "weight", 8, 500, 1000, 200, "uniform"},

@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <sstream>
+
+#include "results/tables/csv.h"
+#include "results/tables/grid.h"
 #include "tests/results/board.h"
 
 namespace quantbench {
@@ -189,6 +193,83 @@ TEST_F(Compare, TwoRunsAreComparedSampleBySample) {
   EXPECT_NEAR(pair.mcnemar[0], 2.0 * 7 / 64, 1e-12);  // 5 against 1
   EXPECT_LT(pair.sample_interval->low, -0.5);
   EXPECT_EQ(pair.verdict, Verdict::TooFewSeeds);
+}
+
+TEST_F(Compare, WhatWasNeverTrainedIsJudgedOverItsSamples) {
+  SomeRun a, b;
+  a.weights = b.weights = "resnet20.pt";
+  for (int32_t i = 0; i < 40; ++i) {
+    a.target.push_back(i);
+    a.predicted.push_back(i % 4 ? i : 99);
+    b.predicted.push_back(i);
+  }
+  b.target = a.target;
+  b.method = "hawq";
+  a.top1 = 0.75;
+  b.top1 = 1;
+  add_run(store_, a);
+  add_run(store_, b);
+
+  const Pair pair = methods().pairs.at(0);
+
+  EXPECT_TRUE(pair.over_samples);
+  EXPECT_EQ(pair.verdict, Verdict::Better);
+  EXPECT_NEAR(pair.p, 2.0 / 1024, 1e-12);  // 10 against 0
+  EXPECT_THAT(pair.sentence, HasSubstr("McNemar"));
+}
+
+TEST_F(Compare, SidesOfSeveralConfigurationsArePairedByBits) {
+  for (double bits : {2.0, 4.0, 8.0})
+    for (const char* name : {"uniform", "hawq"}) {
+      if (bits == 8 && std::string(name) == "hawq") continue;
+      SomeRun run;
+      run.method = name;
+      run.settings = fmt::format("{}.weight_bits = {}\n", name, bits);
+      run.weight_bits = bits + (std::string(name) == "hawq" ? 0.3 : 0);
+      add_run(store_, run);
+    }
+
+  const TaskComparison task = methods();
+
+  ASSERT_EQ(task.pairs.size(), 2u);
+  for (const Pair& pair : task.pairs) {
+    const std::string &a = task.candidates[pair.reference].name,
+                      &b = task.candidates[pair.candidate].name;
+    EXPECT_EQ(a.substr(a.find('=')), b.substr(b.find('=')));
+  }
+}
+
+TEST_F(Compare, AgainstOneThingAloneNothingElseIsCompared) {
+  add_pairs(2, 0.01);
+  SomeRun third;
+  third.method = "bsq";
+  add_run(store_, third);
+  CompareConfig against;
+  against.against_last = true;
+
+  const auto all = compare(store_, {method("hawq"), method("bsq"), method("uniform")}).at(0);
+  const auto one =
+      compare(store_, {method("hawq"), method("bsq"), method("uniform")}, against).at(0);
+
+  EXPECT_EQ(all.pairs.size(), 3u);
+  ASSERT_EQ(one.pairs.size(), 2u);
+  for (const Pair& pair : one.pairs) EXPECT_EQ(one.candidates[pair.reference].method, "uniform");
+}
+
+TEST_F(Compare, TableFitsItsTerminalAndHoldsWhatDecides) {
+  add_pairs(6, 0.01);
+
+  const std::string text = comparison_table({methods()}, "text");
+
+  EXPECT_THAT(text, HasSubstr(">91.1"));
+  EXPECT_THAT(text, HasSubstr("+1.03 [+1.02, +1.05]"));
+  EXPECT_THAT(text, HasSubstr("better"));
+  EXPECT_THAT(text, HasSubstr("0.50"));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), 100u) << line;
+  EXPECT_THAT(comparison_table({methods()}, "latex"), HasSubstr("\\textbf{91."));
+  EXPECT_THAT(comparison_table({methods()}, "markdown"), HasSubstr("**91."));
+  EXPECT_EQ(parse_csv(comparison_table({methods()}, "csv"), "t").at(1).at(16), "better");
 }
 
 TEST_F(Compare, KeysNarrowAMethod) {

@@ -67,6 +67,7 @@ TEST_F(History, LargerAndSlowerAndDoubtfulAreRegressions) {
   SomeRun before, now;
   before.latency_ms = 1;
   now.latency_ms = 2;
+  before.latency_shipped = now.latency_shipped = true;
   now.size_bytes = 1200;
   now.status = RunStatus::Mistrusted;
   on(1, before);
@@ -74,6 +75,35 @@ TEST_F(History, LargerAndSlowerAndDoubtfulAreRegressions) {
 
   EXPECT_EQ(found().size(), 3u);
   EXPECT_TRUE(any_regressed(found()));
+}
+
+TEST_F(History, ASimulatedLatencyIsNone) {
+  SomeRun before, now;
+  before.latency_ms = 1;
+  now.latency_ms = 2;
+  on(1, before);
+  on(2, now);
+
+  EXPECT_THAT(found(), IsEmpty());
+}
+
+TEST_F(History, AnotherMachineOrDatasetIsNoRegression) {
+  SomeRun before, machine, data;
+  before.latency_ms = 1;
+  machine.latency_ms = data.latency_ms = 2;
+  before.latency_shipped = machine.latency_shipped = data.latency_shipped = true;
+  machine.top1 = data.top1 = 0.5;
+  machine.cpu = "another CPU";
+  data.data = "beef";
+  on(1, before);
+  on(2, machine);
+  on(3, data);
+
+  const auto all = found();
+
+  EXPECT_FALSE(any_regressed(all));
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_THAT(all[1].sentence, HasSubstr("first run on this data and machine"));
 }
 
 TEST_F(History, BetterIsAnImprovementAndNoRegression) {

@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "results/contract_rows.h"
 #include "results/tables/csv.h"
+#include "results/tables/grid.h"
 #include "results/tables/reproduction.h"
 #include "tests/results/board.h"
 
@@ -33,6 +36,7 @@ class Tables : public StoreTest {
       EXPECT_EQ(keys.at("uniform.weight_bits"), "4");
       return std::vector<std::string>{configuration_digest(store_.run(1).recipe)};
     };
+    context_.has_model = [](const std::string& name) { return name != "Unknown"; };
     context_.has_data = [](const std::string& name) { return name == "MNIST"; };
   }
 
@@ -45,36 +49,96 @@ class Tables : public StoreTest {
 };
 
 TEST_F(Tables, FigureWithinToleranceIsReproduced) {
-  for (uint64_t seed : {1, 2}) {
+  for (uint64_t seed : {1, 2, 3}) {
     SomeRun run;
     run.seed = seed;
-    run.top1 = seed == 1 ? 0.90 : 0.92;
+    run.top1 = 0.910 + 0.0002 * static_cast<double>(seed);
     add_run(store_, run);
   }
 
   const auto rows = made(
-      "P,1,MNIST,LeNet,Ours,4,8,top1,91.4,,8,,,text\n"
+      "P,1,MNIST,LeNet,Ours,4,8,top1,91.1,,8,,,text\n"
       "P,1,MNIST,LeNet,Ours,4,8,top1_err,7.5,,,,,text\n");
 
   const Cell& first = rows[0].cells[0];
   EXPECT_EQ(first.verdict, CellVerdict::Reproduced);
-  EXPECT_NEAR(first.ours.mean, 91, 1e-9);
-  EXPECT_EQ(first.ours.n, 2);
-  EXPECT_NEAR(*first.difference, -0.4, 1e-9);
+  EXPECT_NEAR(first.ours.mean, 91.04, 1e-9);
+  EXPECT_EQ(first.ours.n, 3);
+  EXPECT_NEAR(*first.difference, -0.06, 1e-9);
   EXPECT_EQ(rows[0].cells[1].metric, "w_comp");
   EXPECT_EQ(rows[0].cells[1].verdict, CellVerdict::Reproduced);
   EXPECT_EQ(rows[1].cells[0].verdict, CellVerdict::NotReproduced);
 }
 
+TEST(Judgement, BeyondTheToleranceIsBetterOrNot) {
+  const Summary high{3, 92, 0.1}, low{3, 90, 0.1};
+
+  EXPECT_EQ(judge_figure("top1", high, 91, 0, 0.5).verdict, CellVerdict::Better);
+  EXPECT_EQ(judge_figure("top1", low, 91, 0, 0.5).verdict, CellVerdict::NotReproduced);
+  EXPECT_EQ(judge_figure("top1_err", low, 91, 0, 0.5).verdict, CellVerdict::Better);
+  EXPECT_EQ(judge_figure("size_mb", {1, 0.9, NAN}, 1, 0, 0.02).verdict, CellVerdict::Better);
+}
+
+TEST(Judgement, AWideIntervalIsUndecidedAndSaysHowManySeedsWouldDo) {
+  const Judgement wide = judge_figure("top1", {3, 91.1, 0.6}, 91, 0, 0.5);
+
+  EXPECT_EQ(wide.verdict, CellVerdict::Undecided);
+  // t(0.95, n - 1) * 0.6 / sqrt(n) <= 0.4 from n = 9 on: 1.860 * 0.2 = 0.372; n = 8: 0.402.
+  EXPECT_EQ(wide.seeds_needed, 9);
+  EXPECT_EQ(judge_figure("top1", {1, 91, NAN}, 91, 0, 0.5).verdict, CellVerdict::Undecided);
+}
+
+TEST(Judgement, ThePapersOwnDeviationCounts) {
+  const Summary ours{5, 91.1, 0.1};
+
+  EXPECT_EQ(judge_figure("top1", ours, 91, 0, 0.5).verdict, CellVerdict::Reproduced);
+  EXPECT_EQ(judge_figure("top1", ours, 91, 2, 0.5).verdict, CellVerdict::Undecided);
+}
+
+TEST_F(Tables, OneSetOfRunsIsJudgedAgainstOneFigure) {
+  for (uint64_t seed : {1, 2}) {
+    SomeRun run;
+    run.seed = seed;
+    add_run(store_, run);
+  }
+
+  const auto rows = made(
+      "P,1,MNIST,LeNet,Ours,4,8,top1,85,,,,yes,a note\n"
+      "P,2,MNIST,LeNet,Ours,4,8,top1,90,,,,,the paper\n");
+
+  EXPECT_EQ(rows[0].cells[0].verdict, CellVerdict::SameRuns);
+  EXPECT_EQ(rows[1].cells[0].verdict, CellVerdict::Reproduced);
+}
+
 TEST_F(Tables, WhatIsMissingSaysWhy) {
+  context_.configurations = [](const auto&, const auto&) { return std::vector<std::string>(); };
   const auto rows = made(
       "P,1,MNIST,LeNet,Theirs,4,8,top1,91.4,,,,,\n"
       "P,1,ImageNet,ResNet,Theirs,4,8,top1,70,,,,,\n"
+      "P,1,MNIST,Unknown,Theirs,4,8,top1,70,,,,,\n"
+      "P,1,MNIST,LeNet,Ours,4,8,top1,70,,,,,\n"
       "P,1,MNIST,LeNet,Theirs,4,8,top1,,,,,,\n");
 
-  EXPECT_EQ(rows[0].cells[0].verdict, CellVerdict::NotRun);
+  EXPECT_EQ(rows[0].cells[0].verdict, CellVerdict::NoRecipe);
   EXPECT_EQ(rows[1].cells[0].verdict, CellVerdict::DataNotHere);
-  EXPECT_EQ(rows[2].cells[0].verdict, CellVerdict::NoFigure);
+  EXPECT_EQ(rows[2].cells[0].verdict, CellVerdict::NoModel);
+  EXPECT_EQ(rows[3].cells[0].verdict, CellVerdict::NotRun);
+  EXPECT_EQ(rows[4].cells[0].verdict, CellVerdict::NoFigure);
+}
+
+TEST_F(Tables, MethodsAreRowsAndMetricsColumnsWithinTheWidth) {
+  const auto rows = made(
+      "P,2,ImageNet,ResNet,First,4,8,top1,70.1,,,,,the paper\n"
+      "P,2,ImageNet,ResNet,First,4,8,top5,90.2,,,,,the paper\n"
+      "P,2,ImageNet,ResNet,Second with a name as long as it gets and longer,4,8,top1,71.3,,,,,p\n");
+
+  const std::string text = render_table(rows, "text", 100);
+
+  EXPECT_THAT(text, HasSubstr("Table 2: ResNet on ImageNet"));
+  EXPECT_THAT(text, ::testing::ContainsRegex("First +4/8 +70.1 +>90.2 +data not here"));
+  EXPECT_THAT(text, HasSubstr(">71.3"));
+  std::istringstream lines(text.substr(0, text.find("\n\n3 ")));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), 100u) << line;
 }
 
 TEST_F(Tables, FigureThatTheProgramDoesNotHaveIsNotMeasured) {

@@ -1,0 +1,37 @@
+// What a command is about to run, before it does: how long that should take, and what is missing.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bench/recipe.h"
+#include "results/store.h"
+
+namespace quantbench {
+
+struct PlannedRun {
+  const Recipe* recipe = nullptr;
+  std::string swept;              // what tells it from the others: "method=uniform weight_bits=4"
+  std::optional<double> seconds;  // as earlier runs took, of its configuration or else of its kind
+};
+
+struct RunPlan {
+  std::vector<PlannedRun> runs;
+  std::set<std::string> missing;  // a sentence for each dataset or weight file that is not here
+};
+
+// `store` may be null: then nothing is known of times.
+RunPlan plan_runs(const std::vector<Recipe>& recipes, const Store* store,
+                  const std::filesystem::path& data_root);
+
+// How long all of it should take; absent while no run's time is known.
+std::optional<double> total_seconds(const RunPlan& plan);
+
+std::string plan_text(const RunPlan& plan);
+
+// The weight file of a recipe; "" when it names none. Throws Error when the file is not there.
+std::filesystem::path weight_file(const Recipe& recipe, const std::filesystem::path& data_root);
+
+}  // namespace quantbench
