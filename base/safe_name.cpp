@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+#include "base/text.h"
+
 namespace quantbench {
 
 bool is_safe_name(std::string_view name) {
@@ -12,6 +15,13 @@ bool is_safe_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), [&](char c) {
            return letter_or_digit(c) || c == '_' || c == '-' || c == '.';
          });
+}
+
+const std::string& safe_name(const std::string& name, std::string_view what) {
+  require(is_safe_name(name),
+          "'{}' cannot be the name of {}: letters, digits, '_', '-' and '.' can.",
+          printable_line(name), what);
+  return name;
 }
 
 }  // namespace quantbench

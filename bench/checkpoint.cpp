@@ -1,6 +1,7 @@
 #include "bench/checkpoint.h"
 
 #include "base/error.h"
+#include "base/safe_name.h"
 #include "base/sha256.h"
 
 namespace quantbench {
@@ -65,7 +66,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string&
     require(bar != std::string::npos, "{} holds an unknown tensor {}.", path.string(), name);
     const std::string group = name.substr(0, bar), key = name.substr(bar + 1);
     if (group.rfind("kept:", 0) == 0) {
-      out.kept[group.substr(5)][key] = tensor;
+      out.kept[safe_name(group.substr(5), "a kept state")][key] = tensor;
       continue;
     }
     auto found = groups.find(group);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/safe_name.h"
 #include "base/sha256.h"
 #include "bench/accuracy.h"
 #include "bench/latency.h"
@@ -272,7 +273,8 @@ void Session::finish(SessionResult& out) {
                     100 * (1 - same)));
   out.predictions = {std::move(simulated.predictions), std::move(shipped.predictions)};
   out.artefacts = method_->artefacts();
-  for (const auto& [name, text] : out.artefacts) write_atomically(config_.folder / name, text);
+  for (const auto& [name, text] : out.artefacts)
+    write_atomically(config_.folder / safe_name(name, "an artefact"), text);
   // A time beside wrong answers would only mislead.
   if (recipe_.values.flag("latency") && out.doubts.empty()) out.latencies = latencies();
 }

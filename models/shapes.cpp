@@ -11,6 +11,7 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 constexpr int64_t kLargest = int64_t{1} << 24;  // of any one size in a graph
+constexpr int64_t kMostMacs = int64_t{1} << 60;
 
 struct ShapeOf {
   const Graph& graph;
@@ -192,9 +193,15 @@ std::vector<int64_t> count_macs(const Graph& graph) {
   std::vector<int64_t> macs(graph.nodes.size(), 0);
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Operation& operation = graph.nodes[i].operation;
-    if (auto* c = std::get_if<op::Conv2d>(&operation))
-      macs[i] = shapes[i][0] * shapes[i][1] * shapes[i][2] * (c->in / c->groups) * c->kernel[0] *
-                c->kernel[1];
+    if (auto* c = std::get_if<op::Conv2d>(&operation)) {
+      macs[i] = 1;
+      for (int64_t factor : {shapes[i][0], shapes[i][1], shapes[i][2], c->in / c->groups,
+                             c->kernel[0], c->kernel[1]}) {
+        require(macs[i] <= kMostMacs / factor, "The node {} of graph {} multiplies absurdly often.",
+                graph.nodes[i].name, graph.name);
+        macs[i] *= factor;
+      }
+    }
     if (auto* l = std::get_if<op::Linear>(&operation)) macs[i] = l->in * l->out;
   }
   return macs;

@@ -255,10 +255,7 @@ MultiBitEncoding read_multi_bit(Fields& fields, const Shape& weight, StreamReade
   const int64_t elements = product(weight);
   const int64_t groups = fields.integer("groups", 1, elements);
   require(elements % groups == 0, "{}: {} weights cannot make {} groups.", what, elements, groups);
-  require(static_cast<uint64_t>(elements) <=
-              StreamReader::kMostUnstored + 8 * streams.left(role::kCodes),
-          "{}: {} weights cannot come from the {} bytes that are left.", what, elements,
-          streams.left(role::kCodes));
+  streams.announce_codes(static_cast<uint64_t>(elements), what);
   e.counts = streams.take(role::kCounts, {groups});
   const int64_t bases = e.counts.sum(torch::kLong).item<int64_t>();
   e.coefficients = streams.take(role::kCoefficients, {bases});
