@@ -1,7 +1,5 @@
 #include "base/file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <fstream>
@@ -64,33 +62,6 @@ std::string decompress(std::string_view bytes, uint64_t size) {
                               reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
   require(code == Z_OK && got == size, "A compressed blob is corrupt (zlib code {}).", code);
   return out;
-}
-
-void write_atomically(const fs::path& path, const std::function<void(std::ostream&)>& write) {
-  const fs::path part = path.string() + ".part";
-  try {
-    std::ofstream out(part, std::ios::binary | std::ios::trunc);
-    require(out.good(), "Cannot write {}: is the folder there and writable?", part.string());
-    write(out);
-    out.flush();
-    require(out.good(), "Writing {} failed: is the disk full?", part.string());
-    out.close();
-    const int descriptor = ::open(part.c_str(), O_RDONLY);
-    const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-    if (descriptor >= 0) ::close(descriptor);
-    require(synced, "Writing {} failed: is the disk full?", part.string());
-    fs::rename(part, path);
-  } catch (const std::exception& problem) {
-    std::error_code ignored;
-    fs::remove(part, ignored);
-    throw Error(problem.what());
-  }
-}
-
-void write_atomically(const fs::path& path, std::string_view bytes) {
-  write_atomically(path, [&](std::ostream& out) {
-    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  });
 }
 
 }  // namespace quantbench

@@ -16,7 +16,7 @@
 namespace quantbench {
 
 // The whole file. Throws Error when it is missing, unreadable or longer than `limit` bytes.
-std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 34);
+std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 32);
 
 // The whole decompressed content of a .gz file (or of a plain one: zlib passes it through). Throws
 // Error when it is corrupt or unfolds to more than `limit` bytes.
@@ -27,8 +27,8 @@ std::string read_gzip(const std::filesystem::path& path, uint64_t limit);
 std::string compress(std::string_view bytes);
 std::string decompress(std::string_view bytes, uint64_t size);
 
-// Writes to `path`.part, syncs it and renames it to `path`; on any failure (a full disk included)
-// the .part file is removed, whatever stood at `path` is untouched, and Error is thrown.
+// Writes to a `path`.*.part of its own, syncs and renames it; when it fails (a full disk included),
+// what stood at `path` is untouched and Error is thrown. Links and devices: see file_write.cpp.
 void write_atomically(const std::filesystem::path& path,
                       const std::function<void(std::ostream&)>& write);
 void write_atomically(const std::filesystem::path& path, std::string_view bytes);

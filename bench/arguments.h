@@ -20,8 +20,8 @@ struct Arguments {
   bool skip_done = false;
   int threads = 0;  // 0: as many as CPUs may be used
   std::vector<std::string> plugins;
-  std::string allocation;  // of `run`
-  std::string isa;             // of `latency`: an instruction set; "": the fastest
+  std::string allocation;       // of `run`
+  std::string isa;              // of `latency`: an instruction set; "": the fastest
   int64_t latency_batch = 128;  // of `latency`
   RunnerConfig runner;
   RecipeText recipe;

@@ -1,6 +1,7 @@
 #include "bench/checkpoint.h"
 
 #include "base/error.h"
+#include "base/safe_name.h"
 #include "models/safetensors.h"
 
 namespace quantbench {
@@ -65,9 +66,12 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string&
                     header.at("begun")};
     out.counters = header.at("counters");
     for (const auto& [name, values] : header.at("methods").items()) {
-      SavedState& state = name == "now"    ? out.state
-                          : name == "best" ? out.best.emplace()
-                                           : out.kept[name.substr(sizeof(kKept) - 1)];
+      const bool kept = name.rfind(kKept, 0) == 0;
+      require(kept || name == "now" || name == "best", "{} holds an unknown state {}.",
+              path.string(), name);
+      SavedState& state = kept ? out.kept[safe_name(name.substr(sizeof(kKept) - 1), "a kept state")]
+                          : name == "now" ? out.state
+                                          : out.best.emplace();
       state.method.values = values;
       groups[name + " network"] = &state.network;
       groups[name + " method"] = &state.method.tensors;

@@ -5,21 +5,16 @@
 namespace quantbench {
 namespace {
 
-volatile std::sig_atomic_t requested = 0;
-
-// A second signal ends the program at once.
 void on_signal(int signal) {
-  requested = 1;
+  request_interrupt();
   std::signal(signal, SIG_DFL);
 }
 
 }  // namespace
 
 void catch_interrupts() {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1})
+    if (std::signal(signal, on_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
 }
-
-bool interrupt_requested() { return requested != 0; }
 
 }  // namespace quantbench

@@ -1,12 +1,15 @@
 // The quantbench program: finds the command, and turns every Error into one sentence and an exit
 // code.
+#include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "base/torch.h"
 #include "bench/commands/commands.h"
 #include "bench/help.h"
 #include "bench/interrupt.h"
+#include "bench/output.h"
 #include "bench/process.h"
 #include "bench/provenance.h"
 
@@ -15,48 +18,46 @@ namespace {
 
 int run_program(const std::vector<std::string>& words) {
   static const std::map<std::string, int (*)(const Arguments&)> commands{
-      {"list", list_command},
-      {"run", run_command},
-      {"resume", resume_command},
-      {"runs", runs_command},
-      {"replay", replay_command},
-      {"show", show_command},
-      {"doctor", doctor_command},
-      {"compare", compare_command},
-      {"table", table_command},
-      {"leaderboard", leaderboard_command},
-      {"export", export_command},
-      {"merge", merge_command},
-      {"history", history_command},
-      {"tag", tag_command},
-      {"rm", remove_command},
-      {"eval", eval_command},
-      {"latency", latency_command},
-      {"completion", completion_command}};
+      {"list", list_command},       {"run", run_command},
+      {"resume", resume_command},   {"runs", runs_command},
+      {"replay", replay_command},   {"show", show_command},
+      {"doctor", doctor_command},   {"compare", compare_command},
+      {"table", table_command},     {"leaderboard", leaderboard_command},
+      {"export", export_command},   {"merge", merge_command},
+      {"history", history_command}, {"tag", tag_command},
+      {"rm", remove_command},       {"eval", eval_command},
+      {"latency", latency_command}, {"completion", completion_command}};
   const Arguments arguments = parse_arguments(words);
   if (arguments.version) {
-    fmt::print("{}", version_text());
+    say("{}", version_text());
     return 0;
   }
   if (arguments.help || arguments.command.empty()) {
-    fmt::print("{}", arguments.command.empty() ? usage() : usage(command_named(arguments.command)));
+    say("{}", arguments.command.empty() ? usage() : usage(command_named(arguments.command)));
     return arguments.help ? 0 : 2;
   }
   require(arguments.runner.device != "cuda" || torch::cuda::is_available(),
           "Option --device cuda: LibTorch finds no CUDA device here.");
   prepare_process(arguments.threads > 0 ? arguments.threads : usable_cpus());
-  catch_interrupts();
-  return commands.at(arguments.command)(arguments);
+  static const std::set<std::string> saving{"run", "resume", "replay", "table"};
+  if (saving.count(arguments.command)) catch_interrupts();
+  const int code = commands.at(arguments.command)(arguments);
+  if (could_say_everything()) return code;
+  // What was computed is in the store, where 'quantbench show' finds it.
+  const bool computed = saving.count(arguments.command) > 0 && arguments.command != "table";
+  note("quantbench: not all of the answer could be written to stdout.\n");
+  return computed ? code : std::max(code, 1);
 }
 
 }  // namespace
 }  // namespace quantbench
 
 int main(int argc, char** argv) {
+  quantbench::prepare_streams();
   try {
     return quantbench::run_program({argv + 1, argv + argc});
   } catch (const std::exception& problem) {
-    fmt::print(stderr, "quantbench: {}\n", problem.what());
+    quantbench::note("quantbench: {}\n", quantbench::sentence_of(problem));
     return 1;
   }
 }

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
+
+#include "base/text.h"
+#include "bench/output.h"
 
 namespace quantbench {
 
@@ -14,8 +16,7 @@ ProgressDisplay::ProgressDisplay(bool quiet)
 void ProgressDisplay::line(const std::string& text) {
   if (quiet_) return;
   clear();
-  fmt::print(stderr, "{}\n", text);
-  std::fflush(stderr);
+  note("{}\n", text);
 }
 
 void ProgressDisplay::begin(std::string title, int64_t total, int64_t done) {
@@ -40,16 +41,16 @@ void ProgressDisplay::update(int64_t done, const std::string& note) {
   const double left = spent / gained * static_cast<double>(total_ - done);
   constexpr int64_t kWidth = 24;
   const auto filled = static_cast<size_t>(kWidth * done / total_);
-  fmt::print(stderr, "\r\x1b[K{} [{}{}] {}/{}, {} left {}", title_, std::string(filled, '#'),
-             std::string(kWidth - filled, '.'), done, total_, duration_text(left), note);
-  std::fflush(stderr);
+  draw(fmt::format("\r\x1b[K{} [{}{}] {}/{}, {} left {}", printable_line(title_),
+                   std::string(filled, '#'), std::string(kWidth - filled, '.'), done, total_,
+                   duration_text(left), note));
   bar_ = true;
 }
 
 void ProgressDisplay::end() { clear(); }
 
 void ProgressDisplay::clear() {
-  if (bar_) fmt::print(stderr, "\r\x1b[K");
+  if (bar_) draw("\r\x1b[K");
   bar_ = false;
 }
 

@@ -99,15 +99,24 @@ bool contains(const Registry<Entry>& registry, const std::string& name) {
 using Keys = std::map<std::string, std::string>;
 
 std::vector<Keys> cross_product(const RecipeText& text) {
+  constexpr size_t kMostPoints = 10'000, kMostBytes = size_t{1} << 27;
   std::vector<Keys> points{{}};
+  size_t bytes = 0;  // of one point
   for (const auto& [key, values] : text) {
     std::vector<Keys> next;
+    size_t longest = 0;
+    for (const std::string& value : values) longest = std::max(longest, value.size());
+    bytes += key.size() + longest + 100;
+    require(values.size() <= kMostPoints / points.size(), "The sweep has more than {} points.",
+            kMostPoints);
+    require(points.size() * values.size() <= kMostBytes / bytes,
+            "The sweep has {} points that are too long; shorten it at the key {}.",
+            points.size() * values.size(), key.substr(0, 60));
     for (const Keys& point : points)
       for (const std::string& value : values) {
         next.push_back(point);
         next.back()[key] = value;
       }
-    require(next.size() <= 100000, "The sweep has more than 100,000 points.");
     points = std::move(next);
   }
   return points;
@@ -261,6 +270,11 @@ RecipeText load_recipe(const std::string& name_or_path) {
     std::istringstream in(found->second);
     return read_recipe(in, "The embedded recipe " + name_or_path);
   }
+  constexpr uintmax_t kLongestRecipe = uintmax_t{1} << 20;
+  std::error_code code;
+  const uintmax_t size = std::filesystem::file_size(name_or_path, code);
+  require(code || size <= kLongestRecipe, "The recipe {} has {} bytes; at most {} are read.",
+          name_or_path, size, kLongestRecipe);
   std::ifstream in(name_or_path);
   std::vector<std::string> names;
   for (const auto& [name, text] : known) names.push_back(name);

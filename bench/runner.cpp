@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "bench/interrupt.h"
+#include "bench/output.h"
 #include "bench/plugin.h"
 #include "bench/provenance.h"
 #include "bench/run_plan.h"
@@ -131,6 +132,9 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
     throw;
   }
   if (resume) store_.reopen(run.id);
+  // What earlier processes spent on epochs; their planning and measuring is done again.
+  double earlier_seconds = 0;
+  for (const EpochRow& row : store_.epochs(run.id)) earlier_seconds += row.seconds;
   const auto start = std::chrono::steady_clock::now();
   try {
     write_atomically(folder / "recipe.ini", run.recipe);
@@ -145,6 +149,7 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
     Session session(recipe, *dataset, config, display_);
     SessionResult out = session.run(resume);
     out.result.total_seconds =
+        earlier_seconds +
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     double train_seconds = 0;
     for (const EpochRow& row : store_.epochs(run.id)) train_seconds += row.seconds;
@@ -155,7 +160,7 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
   } catch (const Interrupted& stop) {
     store_.end(run.id, RunStatus::Interrupted, stop.what());
   } catch (const std::exception& problem) {
-    store_.end(run.id, RunStatus::Failed, problem.what());
+    store_.end(run.id, RunStatus::Failed, sentence_of(problem));
   }
   return store_.run(run.id);
 }

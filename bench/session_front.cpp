@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "base/safe_name.h"
 #include "bench/accuracy.h"
 #include "bench/front.h"
 #include "bench/session.h"
@@ -21,7 +22,8 @@ FrontRow Session::measure_kept(const std::string& name, const SavedState& state)
   const Classifier simulate = [&](const Batch& b) { return network_->forward(b); };
   row.validation_top1 = measure(name, "validation", simulate, device_, Split::Validation).top1();
 
-  const fs::path path = config_.folder / "front" / (name + ".safetensors");
+  const fs::path path =
+      config_.folder / "front" / (safe_name(name, "a kept state") + ".safetensors");
   const Shipped shipped = ship(path);
   row.size_bytes = shipped.size_bytes;
   row.weight_bits_average = shipped.packaged.weight_bits_average;

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "base/safe_name.h"
 #include "base/sha256.h"
 #include "bench/accuracy.h"
 #include "bench/latency.h"
@@ -128,13 +129,14 @@ void Session::finish(SessionResult& out) {
                     executor.name(), verdict.different, verdict.samples));
   out.predictions = {std::move(simulated.predictions), std::move(shipped.predictions)};
   out.artefacts = method_->artefacts();
-  out.artefacts["shipped.json"] =
-      nlohmann::json{{"executor", executor.name()},
-                     {"samples", shipped.samples},
-                     {"oracle_samples", verdict.samples},
-                     {"oracle_different", verdict.different}}
-          .dump();
-  for (const auto& [name, text] : out.artefacts) write_atomically(config_.folder / name, text);
+  out.artefacts["shipped.json"] = nlohmann::json{
+      {"executor", executor.name()},
+      {"samples", shipped.samples},
+      {"oracle_samples", verdict.samples},
+      {"oracle_different",
+       verdict.different}}.dump();
+  for (const auto& [name, text] : out.artefacts)
+    write_atomically(config_.folder / safe_name(name, "an artefact"), text);
   // A time beside wrong answers would only mislead.
   if (recipe_.values.flag("latency") && out.doubts.empty()) out.latencies = latencies(executor);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <unordered_map>
 
 #include "base/error.h"
 
@@ -45,6 +46,10 @@ class Parser {
       }
     }
     check(!out_.columns.empty(), "it declares no columns");
+    positions_.resize(out_.columns.size());
+    for (size_t i = 0; i < positions_.size(); ++i)
+      for (const std::string& category : out_.columns[i].categories)
+        positions_[i].emplace(category, static_cast<float>(positions_[i].size()));
     while (next_line()) row();
     return std::move(out_);
   }
@@ -115,7 +120,8 @@ class Parser {
     check(!out.name.empty(), "an @attribute has no name");
     line_ = trimmed(line_);
     if (!line_.empty() && line_.front() == '{') {
-      check(line_.back() == '}', "the categories of '{}' do not end", shown(out.name));
+      check(line_.size() > 1 && line_.back() == '}', "the categories of '{}' do not end",
+            shown(out.name));
       std::string_view list = line_.substr(1, line_.size() - 2);
       for (;;) {
         out.categories.emplace_back(value(list));
@@ -137,8 +143,7 @@ class Parser {
       const ArffColumn& column = out_.columns[i];
       const std::string_view text = value(rest);
       check(text != "?" && !text.empty(), "column '{}' has no value", shown(column.name));
-      out_.values.push_back(column.categories.empty() ? number(column, text)
-                                                      : category(column, text));
+      out_.values.push_back(column.categories.empty() ? number(column, text) : category(i, text));
       const bool last = i + 1 == out_.columns.size();
       check(last == rest.empty(), "a sample does not have {} values", out_.columns.size());
       if (!last) rest.remove_prefix(1);
@@ -155,18 +160,18 @@ class Parser {
     return narrow;
   }
 
-  float category(const ArffColumn& column, std::string_view text) const {
-    const auto& known = column.categories;
-    const auto found = std::find(known.begin(), known.end(), text);
-    check(found != known.end(), "'{}' is no category of column '{}'", shown(text),
-          shown(column.name));
-    return static_cast<float>(found - known.begin());
+  float category(size_t column, std::string_view text) const {
+    const auto found = positions_[column].find(text);
+    check(found != positions_[column].end(), "'{}' is no category of column '{}'", shown(text),
+          shown(out_.columns[column].name));
+    return found->second;
   }
 
   std::string_view text_, line_;
   const std::string& what_;
   size_t at_ = 0, line_number_ = 0;
   ArffTable out_;
+  std::vector<std::unordered_map<std::string_view, float>> positions_;  // of categories
 };
 
 }  // namespace

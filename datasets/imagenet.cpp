@@ -7,7 +7,9 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
+#include "base/file.h"
 #include "base/sha256.h"
+#include "datasets/image_header.h"
 #include "datasets/images.h"
 #include "datasets/raw_files.h"
 
@@ -17,6 +19,9 @@ namespace fs = std::filesystem;
 
 constexpr float kMean[] = {0.485f, 0.456f, 0.406f}, kDeviation[] = {0.229f, 0.224f, 0.225f};
 constexpr size_t kMostFiles = size_t{1} << 24;
+constexpr size_t kSampledFiles = 2000;              // of a split, for the fingerprint
+constexpr uint64_t kMostBytes = uint64_t{1} << 28;  // of one image file
+constexpr int64_t kMostPixels = int64_t{1} << 27;   // of one image; the largest of ILSVRC has 2^25
 
 struct ImageFile {
   fs::path path;
@@ -53,7 +58,8 @@ std::vector<std::string> class_names(const fs::path& folder) {
   return out;
 }
 
-// The files below one folder a class; their names and sizes go into `digest`.
+// The files below one folder a class; their names and sizes go into `digest`, and the contents of
+// kSampledFiles of them (of all, where there are no more).
 std::vector<ImageFile> list_images(const fs::path& folder, const std::vector<std::string>& classes,
                                    Sha256& digest) {
   std::vector<ImageFile> out;
@@ -64,12 +70,19 @@ std::vector<ImageFile> list_images(const fs::path& folder, const std::vector<std
           fmt::format("{}/{} {}\n", classes[label], path.filename().string(), fs::file_size(path)));
     }
   require(!out.empty(), "Dataset imagenet: {} holds no image.", folder.string());
+  // Reading 150 GB for a digest would take longer than many a run: a sample, evenly spread.
+  const size_t sampled = std::min(out.size(), kSampledFiles);
+  for (size_t i = 0; i < sampled; ++i)
+    digest.update(read_file(out[i * out.size() / sampled].path, kMostBytes));
   return out;
 }
 
 // The middle `crop` x `crop` of the image with its shorter side at `resize`.
 cv::Mat centre_crop(const cv::Mat& image, int resize, int crop) {
   const double factor = static_cast<double>(resize) / std::min(image.rows, image.cols);
+  require(factor * factor * image.rows * image.cols <= static_cast<double>(kMostPixels),
+          "Dataset imagenet: an image of {} x {} is too long to be resized to {}.", image.cols,
+          image.rows, resize);
   cv::Mat scaled = image;
   if (factor != 1)
     cv::resize(image, scaled,
@@ -167,11 +180,18 @@ class ImageNet : public Dataset {
   }
 
   static cv::Mat decode(const fs::path& path) {
+    const std::string bytes = read_file(path, kMostBytes);
+    const ImageSize size = checked_image_size(bytes, "Dataset imagenet: " + path.string());
+    require(size.width <= kMostPixels / size.height,
+            "Dataset imagenet: {} would have {} x {} pixels; at most {} are decoded.",
+            path.string(), size.width, size.height, kMostPixels);
     cv::Mat image;
     try {
-      image = cv::imread(path.string(), cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
+      const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8UC1,
+                            const_cast<char*>(bytes.data()));  // it is only read
+      image = cv::imdecode(encoded, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
     } catch (const cv::Exception&) {
-      // Absurd sizes are refused by OpenCV itself; they read like any damaged file.
+      // What OpenCV itself refuses reads like any damaged file.
     }
     require(!image.empty(), "Dataset imagenet: {} cannot be decoded.", path.string());
     return image;
@@ -198,7 +218,9 @@ class ImageNet : public Dataset {
 DatasetEntry entry() {
   DatasetEntry made;
   made.name = "imagenet";
-  made.help = "ImageNet (ILSVRC 2012), imagenet/{train,val}/WNID/*.JPEG; fingerprint by file sizes";
+  made.help =
+      "ImageNet (ILSVRC 2012), imagenet/{train,val}/WNID/*.JPEG; fingerprint by names, "
+      "sizes and the contents of 2,000 files of each split";
   made.options = hold_out_options(10000, int64_t{1} << 24);
   made.options.push_back(Option::integer("resize", 256, 8, 4096, "shorter side before the crop"));
   made.options.push_back(Option::integer("crop", 224, 8, 4096, "side of what the network sees"));

@@ -10,7 +10,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t side = 28;
-constexpr uint64_t most_bytes = uint64_t{1} << 30;  // of one unfolded file
+constexpr uint64_t most_bytes = uint64_t{1} << 28;  // of one unfolded file
 
 constexpr const char* names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                  "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};

@@ -156,8 +156,11 @@ CsrMatrix read_csr(const Value& value, const std::string& what) {
                 indices(field(object, "indptr", what), what),
                 indices(field(object, "indices", what), what),
                 {}};
-  for (double number : read_array(field(object, "data", what), what).values)
-    out.value.push_back(static_cast<float>(number));
+  for (double number : read_array(field(object, "data", what), what).values) {
+    const auto narrow = static_cast<float>(number);
+    require(std::isfinite(narrow), "{} holds a number that is not finite.", what);
+    out.value.push_back(narrow);
+  }
   require(static_cast<int64_t>(out.row_start.size()) == out.rows + 1 && out.row_start[0] == 0 &&
               std::is_sorted(out.row_start.begin(), out.row_start.end()) &&
               out.row_start.back() == static_cast<int64_t>(out.column.size()) &&

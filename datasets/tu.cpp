@@ -13,7 +13,7 @@ namespace quantbench {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr int64_t most_elements = int64_t{1} << 31;  // of the dense feature matrix
+constexpr int64_t most_elements = int64_t{1} << 28;  // of the dense feature matrix
 constexpr int64_t one_hot_degrees = 1000;            // from here on a degree is one number
 
 // [nodes, distinct values] with a 1 where the value is, values ascending.

@@ -120,9 +120,10 @@ class Reader {
     const int64_t graphs = out.graph_count();
     int64_t graph = 0;
     for (size_t node = 0; node < graph_of_node.size(); ++node) {
-      const int64_t next = --graph_of_node[node];
-      require(next >= 0 && next < graphs, "{}: line {} names graph {}, but there are {}.", file,
-              node + 1, next + 1, graphs);
+      const int64_t named = graph_of_node[node];
+      require(named > 0 && named <= graphs, "{}: line {} names graph {}, but there are {}.", file,
+              node + 1, named, graphs);
+      const int64_t next = graph_of_node[node] = named - 1;
       require(node == 0 || next >= graph, "{}: line {} goes back from graph {} to graph {}.", file,
               node + 1, graph + 1, next + 1);
       graph = next;
@@ -144,11 +145,13 @@ class Reader {
     const auto nodes = static_cast<int64_t>(graph_of_node.size());
     std::vector<std::pair<int64_t, int64_t>> pairs;  // target, source
     for (int64_t row = 0; row < table.rows(); ++row) {
-      const int64_t source = table.values[static_cast<size_t>(2 * row)] - 1;
-      const int64_t target = table.values[static_cast<size_t>(2 * row + 1)] - 1;
-      for (int64_t node : {source, target})
-        require(node >= 0 && node < nodes, "{}: line {} names node {}, but there are {}.", file,
-                row + 1, node + 1, nodes);
+      const auto node_at = [&](int64_t position) {
+        const int64_t node = table.values[static_cast<size_t>(position)];
+        require(node > 0 && node <= nodes, "{}: line {} names node {}, but there are {}.", file,
+                row + 1, node, nodes);
+        return node - 1;
+      };
+      const int64_t source = node_at(2 * row), target = node_at(2 * row + 1);
       require(
           graph_of_node[static_cast<size_t>(source)] == graph_of_node[static_cast<size_t>(target)],
           "{}: line {} links nodes of two graphs.", file, row + 1);

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "base/file.h"
+#include "base/json.h"
 
 namespace quantbench {
 namespace {
@@ -45,22 +45,6 @@ struct Entry {
 struct Header {
   std::vector<Entry> entries;  // by offset
   std::map<std::string, std::string> metadata;
-};
-
-// Where each name stands in the header; refuses nesting and names that come twice.
-struct Structure {
-  const std::string& what;
-  std::unordered_map<std::string, size_t> position;
-
-  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
-    require(depth <= 3, "{}: its header is nested too deeply.", what);
-    if (event == Json::parse_event_t::key && depth == 1) {
-      const auto name = parsed.get<std::string>();
-      require(position.emplace(name, position.size()).second, "{}: its header names '{}' twice.",
-              what, name);
-    }
-    return true;
-  }
 };
 
 uint64_t whole_number(const Json& value, const std::string& what, const std::string& tensor) {
@@ -111,13 +95,12 @@ Entry parse_entry(const std::string& name, const Json& json, uint64_t data_size,
 
 Header parse_header(std::string_view text, uint64_t data_size, const std::string& what) {
   require(!text.empty() && text.front() == '{', "{}: its header is no JSON object.", what);
-  Structure structure{what, {}};
-  Json json;
-  try {
-    json = Json::parse(text, std::ref(structure));
-  } catch (const Json::exception& problem) {
-    fail("{}: its header is no valid JSON ({}).", what, problem.what());
-  }
+  constexpr int deepest = 3;
+  const std::string within = what + ": its header";
+  std::unordered_map<std::string, size_t> position;
+  for (std::string& name : outermost_names(text, within, deepest))
+    position.emplace(std::move(name), position.size());
+  const Json json = parse_json(text, within, deepest);
 
   Header header;
   for (const auto& [name, value] : json.items()) {
@@ -133,8 +116,8 @@ Header parse_header(std::string_view text, uint64_t data_size, const std::string
   }
 
   std::sort(header.entries.begin(), header.entries.end(), [&](const Entry& a, const Entry& b) {
-    return std::make_tuple(a.begin, a.end, structure.position[a.name]) <
-           std::make_tuple(b.begin, b.end, structure.position[b.name]);
+    return std::make_tuple(a.begin, a.end, position.at(a.name)) <
+           std::make_tuple(b.begin, b.end, position.at(b.name));
   });
   uint64_t expected = 0;
   for (const Entry& entry : header.entries) {

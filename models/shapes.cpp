@@ -12,6 +12,7 @@ namespace {
 
 using Shape = std::vector<int64_t>;
 constexpr int64_t kLargest = int64_t{1} << 24;  // of any one size in a graph
+constexpr int64_t kMostMacs = int64_t{1} << 60;
 
 struct ShapeOf {
   const Graph& graph;
@@ -111,7 +112,7 @@ struct ShapeOf {
   Shape operator()(const op::MaxPool& p) const {
     arity(1);
     image();
-    check(p.padding >= 0 && 2 * p.padding <= p.kernel, "padding is at most half the kernel");
+    check(p.padding >= 0 && p.padding <= p.kernel / 2, "padding is at most half the kernel");
     return {in[0][0], window(in[0][1], p.kernel, p.stride, 2 * p.padding),
             window(in[0][2], p.kernel, p.stride, 2 * p.padding)};
   }
@@ -200,6 +201,8 @@ std::vector<int64_t> count_macs(const Graph& graph) {
       if (parameter.point == PointKind::Weight)
         for (int64_t size : parameter.shape) weights *= size;
     for (size_t axis = 1; axis < shapes[i].size(); ++axis) places *= shapes[i][axis];
+    require(weights <= kMostMacs / places, "The node {} of graph {} multiplies absurdly often.",
+            graph.nodes[i].name, graph.name);
     macs[i] = weights * places;
   }
   return macs;

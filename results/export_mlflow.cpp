@@ -1,7 +1,12 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -104,13 +109,31 @@ void write_run(const Store& store, const RunRecord& run, const fs::path& experim
     if (value.is_string()) write(folder / "tags" / safe_name(key), value.get<std::string>());
 }
 
+// A folder of this export alone; another's, and anything that is there, is left in peace.
+fs::path new_folder_beside(const fs::path& folder) {
+  const fs::path plain = folder.filename().empty() ? folder.parent_path() : folder;
+  std::string name = plain.string() + ".part-XXXXXX";
+  require(::mkdtemp(name.data()) != nullptr, "Cannot make a folder beside {}: {}.", plain.string(),
+          std::strerror(errno));
+  fs::permissions(name, fs::perms(0755));
+  return name;
+}
+
+// False, with errno, when there is something in this place. A plain rename would replace an empty
+// folder.
+bool put_in_place(const fs::path& part, const fs::path& folder) {
+  if (::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, folder.c_str(), RENAME_NOREPLACE) == 0)
+    return true;
+  const bool unknown = errno == EINVAL || errno == ENOSYS;  // to this file system
+  return unknown && ::rename(part.c_str(), folder.c_str()) == 0;
+}
+
 }  // namespace
 
 void export_mlflow(const Store& store, const RunFilter& filter, const fs::path& folder) {
   require(!fs::exists(folder), "{} is there already; name a new folder for the MLflow store.",
           folder.string());
-  const fs::path part = folder.string() + ".part";
-  fs::remove_all(part);
+  const fs::path part = new_folder_beside(folder);
   try {
     const fs::path experiment = part / kExperiment;
     write(experiment / "meta.yaml",
@@ -118,7 +141,8 @@ void export_mlflow(const Store& store, const RunFilter& filter, const fs::path& 
                       "last_update_time: 0\nlifecycle_stage: active\nname: quantbench\n",
                       kExperiment));
     for (const RunRecord& run : store.runs(filter)) write_run(store, run, experiment);
-    fs::rename(part, folder);
+    require(put_in_place(part, folder), "Cannot put the MLflow store at {}: {}.", folder.string(),
+            errno == EEXIST ? "another export made it meanwhile" : std::strerror(errno));
   } catch (const fs::filesystem_error& problem) {
     fs::remove_all(part);
     fail("Writing the MLflow store {} failed: {}.", folder.string(), problem.code().message());

@@ -8,7 +8,7 @@
 #include <tuple>
 
 #include "base/error.h"
-#include "results/text.h"
+#include "base/text.h"
 
 namespace quantbench {
 namespace {
@@ -99,7 +99,7 @@ Change first_run(const Board& board, const BoardRow& row) {
 
 std::string markdown(const std::string& text) {
   std::string out;
-  for (char c : text) {
+  for (char c : printable_line(text)) {
     if (std::string("\\|<>*_[]`").find(c) != std::string::npos) out += '\\';
     out += c;
   }
@@ -175,12 +175,13 @@ std::string render_changes(const std::vector<Change>& changes, const std::string
                      {"sentence", c.sentence}});
     return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   }
-  if (format == "markdown") return without_controls(markdown_changes(changes));
+  if (format == "markdown") return printable(markdown_changes(changes));
   require(format == "text", "Changes are written as text, markdown or json, not '{}'.", format);
   std::string out;
   for (const Change& c : changes)
-    out += fmt::format("{:<10} run {}: {}: {}\n", word(c.kind), c.run, c.what, c.sentence);
-  return without_controls(std::move(out));
+    out += fmt::format("{:<10} run {}: {}: {}\n", word(c.kind), c.run, printable_line(c.what),
+                       printable_line(c.sentence));
+  return printable(out);
 }
 
 }  // namespace quantbench

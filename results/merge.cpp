@@ -1,9 +1,13 @@
 #include "results/merge.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/safe_name.h"
+#include "base/text.h"
+#include "results/run_rows.h"
 #include "results/sqlite.h"
 
 namespace quantbench {
@@ -11,156 +15,140 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A shard under the name `shard`, and a table of the runs to take: (old, new) numbers.
-class Attached {
- public:
-  Attached(const Connection& connection, const fs::path& path) : connection_(connection) {
-    connection.prepare("ATTACH DATABASE ? AS shard").bind(fs::absolute(path).string()).run();
-  }
-  ~Attached() {
-    try {
-      connection_.execute("DROP TABLE IF EXISTS temp.taken; DETACH DATABASE shard");
-    } catch (const Error&) {
-      // The connection closes soon and takes both with it.
-    }
-  }
-  Attached(const Attached&) = delete;
-  Attached& operator=(const Attached&) = delete;
+constexpr const char* kTables[] = {"runs",      "results",     "epochs",   "sites",
+                                   "latencies", "predictions", "artefacts"};
 
- private:
-  const Connection& connection_;
-};
-
-// Rows that runs share, by their digest.
-void copy_shared(const Connection& connection, const std::string& table,
-                 const std::string& columns) {
-  connection.execute("INSERT OR IGNORE INTO main." + table + " (sha256, " + columns +
-                     ") SELECT sha256, " + columns + " FROM shard." + table);
+// A shard opened for reading and found to be whole.
+Store checked_shard(const fs::path& path, const MergeLimits& limits) {
+  std::error_code code;
+  require(fs::exists(path, code), "There is no shard {} to merge.", path.string());
+  const auto bytes = static_cast<int64_t>(fs::file_size(path, code));
+  require(code || bytes <= limits.bytes, "The shard {} has {} bytes; at most {} are taken.",
+          path.string(), bytes, limits.bytes);
+  Store shard(path, Store::Access::Read);
+  const Connection& connection = shard.connection();
+  // A page that is reached on two ways could stand for more rows than could ever be read.
+  Statement check = connection.prepare("PRAGMA quick_check(1)");
+  const std::string verdict = check.step() ? check.text() : "no answer";
+  require(verdict == "ok", "The shard {} is damaged ({}); restore a copy of it.", path.string(),
+          verdict);
+  int64_t rows = 0;
+  for (const char* table : kTables)
+    rows += connection.integer(std::string("SELECT count(*) FROM ") + table);
+  require(rows <= limits.rows, "The shard {} has {} rows; at most {} are taken. Merge it in parts.",
+          path.string(), rows, limits.rows);
+  return shard;
 }
 
 struct ShardRun {
-  int64_t id = 0, here = 0;  // here: its number in this store, 0: not here
-  std::string status, identity, finished, status_here, finished_here;
+  int64_t id = 0;
+  std::string uid;
 };
 
-std::vector<ShardRun> shard_runs(const Connection& connection) {
-  Statement query = connection.prepare(
-      "SELECT s.id, coalesce(m.id, 0), s.status, s.identity, s.finished, coalesce(m.status, ''), "
-      "coalesce(m.finished, '') FROM shard.runs s LEFT JOIN main.runs m ON m.uid = s.uid "
-      "ORDER BY s.id");
+std::vector<ShardRun> runs_of(const Store& shard) {
+  Statement query = shard.connection().prepare("SELECT id, uid FROM runs ORDER BY id");
   std::vector<ShardRun> out;
   while (query.step()) {
     ShardRun run;
     run.id = query.integer();
-    run.here = query.integer();
-    run.status = query.text();
-    run.identity = query.text();
-    run.finished = query.text();
-    run.status_here = query.text();
-    run.finished_here = query.text();
+    run.uid = query.text();
     out.push_back(std::move(run));
   }
   return out;
 }
 
-bool has_gone_on(const ShardRun& run) {
-  const bool settled = run.status_here == "ok" || run.status_here == "mistrusted";
-  return !settled && run.status != "running" &&
-         (run.status != run.status_here || run.finished > run.finished_here);
+bool is_uid(const std::string& text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-// A reference of the shard's row, as the row of the same digest here.
-std::string translated(const std::string& table, const std::string& key) {
-  return "(SELECT m.id FROM main." + table + " m JOIN shard." + table +
-         " s ON s.sha256 = m.sha256 WHERE s.id = " + key + ")";
+void check_record(const RunRecord& run, const fs::path& shard) {
+  for (const std::string* name : {&run.method, &run.model, &run.dataset})
+    require(is_safe_name(*name), "Run {} of {} has the name '{}', which cannot be one.", run.id,
+            shard.string(), printable_line(*name));
 }
 
-int64_t add_run(const Connection& connection, const ShardRun& run) {
-  const std::string copied =
-      "uid, identity, status, method, method_version, model, dataset, dataset_fingerprint, "
-      "preprocessing, seed, started, finished, folder, reason, name, tags";
-  // An updated run keeps its number, a new one gets the next.
-  connection
-      .prepare("INSERT INTO main.runs (id, repetition, recipe, configuration, provenance, " +
-               copied +
-               ") SELECT nullif(?, 0), (SELECT coalesce(max(repetition) + 1, 0) FROM main.runs m "
-               "WHERE m.identity = r.identity), " +
-               translated("recipes", "r.recipe") + ", " +
-               translated("configurations", "r.configuration") + ", " +
-               translated("provenances", "r.provenance") + ", " + copied +
-               " FROM shard.runs r WHERE r.id = ?")
-      .bind(run.here, run.id)
-      .run();
-  return connection.last_id();
+bool is_over(RunStatus status) {
+  return status == RunStatus::Ok || status == RunStatus::Mistrusted;
 }
 
-void copy_rows(const Connection& connection, const std::string& table, const std::string& columns) {
-  connection.execute("INSERT INTO main." + table + " (run, " + columns + ") SELECT t.new, " +
-                     columns + " FROM shard." + table +
-                     " s JOIN temp.taken t ON t.old = s.run ORDER BY s.rowid");
+int64_t count_epochs(const Store& store, int64_t run) {
+  Statement query = store.connection().prepare("SELECT count(*) FROM epochs WHERE run = ?");
+  query.bind(run).step();
+  return query.integer();
 }
 
-void copy_results(const Connection& connection) {
-  const std::string columns =
-      "top1_fp32, top1_simulated, top1_shipped, top5_simulated, validation_top1, test_loss, "
-      "test_samples, size_bytes, size_paper_bits, size_paper_parameters, weight_bits_average, "
-      "activation_bits_average, macs, bops, integer_share, train_seconds, total_seconds, overhead, "
-      "weights_hash, package_hash, predictions_hash";
-  connection.execute("INSERT INTO main.results (run, contract, " + columns + ") SELECT t.new, " +
-                     translated("contracts", "r.contract") + ", " + columns +
-                     " FROM shard.results r JOIN temp.taken t ON t.old = r.run");
+// Whether the shard knows more of a run than this store. Times are of two clocks and decide only
+// between histories of one length.
+bool has_gone_on(const Store& into, const RunRecord& here, const Store& shard,
+                 const RunRecord& there) {
+  if (is_over(here.status) || there.status == RunStatus::Running) return false;
+  if (is_over(there.status)) return true;
+  // It may be computed by somebody at this moment.
+  if (here.status == RunStatus::Running) return false;
+  const int64_t epochs_here = count_epochs(into, here.id);
+  const int64_t epochs_there = count_epochs(shard, there.id);
+  return epochs_there > epochs_here ||
+         (epochs_there == epochs_here && there.finished > here.finished);
 }
 
-void copy_all(const Connection& connection) {
-  copy_results(connection);
-  copy_rows(connection, "figures", "name, value");
-  copy_rows(connection, "epochs",
-            "stage, epoch, train_loss, train_top1, validation_loss, validation_top1, "
-            "learning_rate, seconds");
-  copy_rows(connection, "sites", "name, kind, bits, elements, macs, levels, encoding");
-  copy_rows(connection, "latencies",
-            "subject, kind, engine, isa, threads, batch, median_ms, low_ms, high_ms, repetitions");
-  copy_rows(connection, "predictions", "kind, count, data");
-  copy_rows(connection, "artefacts", "name, content");
+void copy_predictions(const Connection& from, int64_t old, const Connection& into, int64_t now) {
+  Statement query =
+      from.prepare("SELECT kind, count, data FROM predictions WHERE run = ? ORDER BY rowid");
+  query.bind(old);
+  while (query.step()) {
+    const std::string kind = query.text();
+    const int64_t count = query.integer();
+    into.insert("predictions", "run, kind, count, data", now, kind, count, Blob{query.text_view()});
+  }
+}
+
+void copy_run(const Store& shard, RunRecord run, const Connection& into, int64_t number) {
+  const int64_t old = run.id;
+  run.id = number;
+  const int64_t now = insert_run(into, run);
+  insert_epochs(into, now, shard.epochs(old));
+  Statement result = shard.connection().prepare("SELECT 1 FROM results WHERE run = ?");
+  if (result.bind(old).step()) insert_result(into, now, shard.result(old), shard.sites(old));
+  insert_latencies(into, now, shard.latencies(old));
+  copy_predictions(shard.connection(), old, into, now);
+  insert_artefacts(into, now, shard.artefacts(old));
+}
+
+// The number of a run in this store, 0 when it is not here.
+int64_t number_of(const Connection& connection, const std::string& uid) {
+  Statement query = connection.prepare("SELECT id FROM runs WHERE uid = ?");
+  return query.bind(uid).step() ? query.integer() : 0;
 }
 
 }  // namespace
 
-void check_shard(const fs::path& shard) {
-  require(fs::exists(shard), "There is no shard {} to merge.", shard.string());
-  const Store checked(shard, Store::Access::Read);
-}
+void check_shard(const fs::path& shard, const MergeLimits& limits) { checked_shard(shard, limits); }
 
-Merged merge(Store& into, const fs::path& shard) {
+Merged merge(Store& into, const fs::path& path, const MergeLimits& limits) {
   const Connection& connection = into.connection();
-  check_shard(shard);
-  require(!fs::equivalent(shard, connection.path()),
-          "{} is the store itself; name the shards to merge into it.", shard.string());
-  const Attached attached(connection, shard);
+  require(!fs::exists(path) || !fs::equivalent(path, connection.path()),
+          "{} is the store itself; name the shards to merge into it.", path.string());
+  const Store shard = checked_shard(path, limits);
+  // What others write into the shard meanwhile is for the next time.
+  shard.connection().execute("BEGIN");
   Transaction transaction(connection);
-  connection.execute("CREATE TABLE temp.taken (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)");
-  copy_shared(connection, "recipes", "text");
-  copy_shared(connection, "configurations", "settings");
-  copy_shared(connection, "contracts",
-              "baseline, float_layers, eight_bit_layers, activation_bits, calibration_hash, "
-              "preprocessing_hash, training_budget");
-  copy_shared(
-      connection, "provenances",
-      "source_revision, source_dirty, compiler, compiler_flags, build_type, libraries, cpu, "
-      "gpu, isa, blas, os, threads, device");
   Merged out;
-  for (const ShardRun& run : shard_runs(connection)) {
-    if (run.here != 0 && !has_gone_on(run)) {
+  for (const ShardRun& known : runs_of(shard)) {
+    require(is_uid(known.uid),
+            "Run {} of {} has no sound uid, so it cannot be told from others; it is not merged.",
+            known.id, path.string());
+    const int64_t here = number_of(connection, known.uid);
+    const RunRecord run = shard.run(known.id);
+    if (here != 0 && !has_gone_on(into, into.run(here), shard, run)) {
       ++out.known;
       continue;
     }
-    ++(run.here == 0 ? out.added : out.updated);
-    if (run.here != 0)
-      connection.prepare("DELETE FROM main.runs WHERE id = ?").bind(run.here).run();
-    const int64_t now = add_run(connection, run);
-    connection.prepare("INSERT INTO temp.taken VALUES (?, ?)").bind(run.id, now).run();
+    check_record(run, path);
+    ++(here == 0 ? out.added : out.updated);
+    // An updated run keeps its number, a new one gets the next.
+    if (here != 0) connection.prepare("DELETE FROM runs WHERE id = ?").bind(here).run();
+    copy_run(shard, run, connection, here);
   }
-  copy_all(connection);
   transaction.commit();
   return out;
 }

@@ -14,15 +14,26 @@ struct Merged {
   int64_t known = 0;    // were here already
 };
 
-// Throws Error unless `shard` is a store whose runs can be merged; an older one is brought to the
-// newest schema.
-void check_shard(const std::filesystem::path& shard);
+// What a shard may have at most.
+struct MergeLimits {
+  int64_t bytes = int64_t{8} << 30;  // of its file
+  int64_t rows = 20'000'000;         // of all its tables together
+};
+
+// Throws Error unless `shard` is a whole store whose runs can be merged.
+void check_shard(const std::filesystem::path& shard, const MergeLimits& limits = {});
 
 // One transaction: either all of the shard's runs are here afterwards or none. A run is known by
 // its uid, so merging a shard again changes nothing; it is numbered anew here, and counted as a
-// further repetition where its identity is here already. An older shard is brought to the newest
-// schema first. Throws Error, leaving this store as it was, when the shard is no store, is of a
-// newer schema, or is this store itself.
-Merged merge(Store& into, const std::filesystem::path& shard);
+// further repetition where its identity is here already. A run that is here already is replaced
+// only by its result, or by a longer history of the same run that has stopped: a copy from before
+// never takes anything back.
+//
+// The shard is not believed and not changed: it is opened for reading (one of an older schema is
+// read through a migrated copy), the digests of recipes, provenances, configurations and contracts
+// are computed here, and a uid or a name that could be taken for a path is refused. Throws Error,
+// leaving this store as it was, when the shard is no store, damaged, of a newer schema, beyond the
+// limits, or this store itself.
+Merged merge(Store& into, const std::filesystem::path& shard, const MergeLimits& limits = {});
 
 }  // namespace quantbench

@@ -188,6 +188,26 @@ ALTER TABLE runs ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '';
 )sql";
 
+// Of a schema that somebody else may have written.
+void refuse_what_acts_by_itself(const Connection& database) {
+  Statement entry = database.prepare(
+      "SELECT type, name FROM sqlite_schema WHERE type NOT IN ('table', 'index') UNION ALL "
+      "SELECT 'virtual table', name FROM pragma_table_list WHERE schema = 'main' AND type = "
+      "'virtual'");
+  if (entry.step()) {
+    const std::string type = entry.text();
+    fail("The database {} holds the {} {}, which no store does; it is not read.", database.path(),
+         type, entry.text());
+  }
+  Statement column = database.prepare(
+      "SELECT s.name, x.name FROM sqlite_schema s, pragma_table_xinfo(s.name) x "
+      "WHERE s.type = 'table' AND x.hidden <> 0");
+  if (!column.step()) return;
+  const std::string table = column.text();
+  fail("The database {} computes its column {} of {}, which no store does; it is not read.",
+       database.path(), column.text(), table);
+}
+
 // The version of a store, 0 for an empty file. Throws Error when it is somebody else's, or newer.
 int64_t version_of(const Connection& database, int64_t known) {
   // One statement, so that a store which another process makes meanwhile is seen whole or not at
@@ -216,10 +236,16 @@ const std::vector<Migration>& migrations() {
   return steps;
 }
 
+int64_t check_schema(const Connection& database, int64_t newest) {
+  const int64_t version = version_of(database, newest);
+  refuse_what_acts_by_itself(database);
+  return version;
+}
+
 void upgrade(Connection& database, const std::vector<Migration>& steps) {
   const auto wanted = static_cast<int64_t>(steps.size());
-  const bool complete = version_of(database, wanted) == wanted;
-  if (!database.read_only()) {
+  const bool complete = check_schema(database, wanted) == wanted;
+  if (!database.read_only() && !database.is_a_copy()) {
     database.use_journal(database.is_on_local_disk() ? Connection::Journal::WriteAhead
                                                      : Connection::Journal::Rollback);
   }

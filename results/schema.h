@@ -22,9 +22,14 @@ struct Migration {
 // that has been released is never changed: a new one is appended.
 const std::vector<Migration>& migrations();
 
+// Throws Error when the database is another program's or of a newer version, or when its schema
+// holds what would act by itself: views, triggers, virtual tables, computed columns. Returns its
+// version, 0 for an empty file.
+int64_t check_schema(const Connection& database, int64_t newest);
+
 // Puts the database into the right journal mode, and its schema to version steps.size() in one
 // transaction; nothing is written when all that is so already. Throws Error, leaving the file as it
-// was, when it is another program's database, of a newer version, or older and read-only.
+// was, as check_schema() does, and when it is older and read-only.
 void upgrade(Connection& database, const std::vector<Migration>& steps = migrations());
 
 }  // namespace quantbench

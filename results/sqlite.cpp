@@ -71,6 +71,13 @@ void Statement::run() {
   while (step()) continue;
 }
 
+Statement& Statement::again() {
+  sqlite3_reset(statement_.get());
+  parameter_ = column_ = 0;
+  has_row_ = false;
+  return *this;
+}
+
 int Statement::next_column() {
   if (column_ >= sqlite3_data_count(statement_.get()))
     fail("A query gives no column {}: {}", column_, sqlite3_sql(statement_.get()));
@@ -160,6 +167,7 @@ Connection::Connection(const fs::path& path, Access access, std::chrono::millise
   }
   execute("PRAGMA foreign_keys = ON");
   integer("SELECT count(*) FROM sqlite_schema");
+  if (access == Access::Read) execute("PRAGMA query_only = ON");
 }
 
 void Connection::open(const std::string& name, int flags) {
@@ -171,6 +179,39 @@ void Connection::open(const std::string& name, int flags) {
   sqlite3_extended_result_codes(made, 1);
   sqlite3_busy_timeout(made, static_cast<int>(patience_.count()));
   if (code != SQLITE_OK) refuse(code);
+  harden(made);
+}
+
+void Connection::harden(sqlite3* handle) const {
+  const std::pair<int, int> switches[] = {{SQLITE_DBCONFIG_DEFENSIVE, 1},
+                                          {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+                                          {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+                                          {SQLITE_DBCONFIG_ENABLE_VIEW, 0}};
+  for (const auto& [option, on] : switches) {
+    const int code = sqlite3_db_config(handle, option, on, nullptr);
+    require(code == SQLITE_OK, "This SQLite ({}) is too old to open foreign databases safely.",
+            sqlite_version());
+  }
+  sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, kLongestValue);
+  sqlite3_exec(handle, "PRAGMA cell_size_check = ON", nullptr, nullptr, nullptr);
+}
+
+void Connection::continue_on_a_copy() {
+  sqlite3* made = nullptr;
+  // A file without a name is SQLite's own temporary one.
+  int code = sqlite3_open_v2("", &made, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  std::unique_ptr<sqlite3, int (*)(sqlite3*)> copy(made, sqlite3_close_v2);
+  require(code == SQLITE_OK, "There is no room for a copy of the database {}.", path_);
+  sqlite3_extended_result_codes(made, 1);
+  sqlite3_backup* backup = sqlite3_backup_init(made, "main", handle_.get(), "main");
+  require(backup != nullptr, "There is no room for a copy of the database {}.", path_);
+  sqlite3_backup_step(backup, -1);
+  code = sqlite3_backup_finish(backup);
+  std::swap(handle_, copy);  // refuse() speaks of the connection's handle
+  if (code != SQLITE_OK) refuse(code);
+  is_a_copy_ = true;
+  harden(made);
+  execute("PRAGMA foreign_keys = ON");
 }
 
 bool Connection::is_on_local_disk() const {
@@ -231,6 +272,9 @@ void Connection::refuse(int code) const {
           "The database {} is damaged ({}); restore a copy, or save what is left with sqlite3's "
           ".recover.",
           path_, message);
+    case SQLITE_TOOBIG:
+      fail("The database {} holds a text or blob that is longer than the {} bytes allowed.", path_,
+           kLongestValue);
     case SQLITE_FULL:
       fail("The disk that holds the database {} is full; free some space and resume.", path_);
     case SQLITE_READONLY:

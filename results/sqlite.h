@@ -38,6 +38,8 @@ class Statement {
   bool step();
   // step() for a statement that gives no rows.
   void run();
+  // The statement from its beginning, to be bound anew.
+  Statement& again();
 
   // The next column. NULL reads as NaN, 0 or the empty string where the type cannot be absent.
   int64_t integer();
@@ -78,14 +80,18 @@ class Statement {
 // number, as SQLite's write-ahead log does: ext2/3/4, XFS, Btrfs, tmpfs, overlayfs and ZFS.
 bool is_local_file_system(uint32_t magic);
 
+// A database may come from anybody: no trigger of it fires, no view of it is read, no function runs
+// because its schema says so, and no value of it is longer than kLongestValue bytes.
 class Connection {
  public:
   enum class Access {
     Write,  // created when missing; must be writable, and its folder too
-    Read,   // must be there; may be read-only
+    Read,   // must be there; may be read-only, and no statement can change it
   };
+  static constexpr int kLongestValue = 64 << 20;
 
-  // Opens the file without changing a byte of it. `patience` is how long to wait for other
+  // Opens the file without changing a byte of it (but that a transaction which a killed process
+  // left half-way is undone, as SQLite always does). `patience` is how long to wait for other
   // processes. Throws Error when it cannot be opened or is not a SQLite database.
   Connection(const std::filesystem::path& path, Access access,
              std::chrono::milliseconds patience = std::chrono::minutes(5));
@@ -98,6 +104,11 @@ class Connection {
   enum class Journal { WriteAhead, Rollback };
   void use_journal(Journal journal);
   bool is_on_local_disk() const;
+
+  // Goes on with a copy of the database that can be written, is seen by nobody else and goes with
+  // this connection; the file is let go of.
+  void continue_on_a_copy();
+  bool is_a_copy() const { return is_a_copy_; }
 
   Statement prepare(std::string_view sql) const { return Statement(*this, sql); }
   // One or more statements without parameters and rows.
@@ -121,10 +132,12 @@ class Connection {
  private:
   friend class Statement;
   void open(const std::string& name, int flags);
+  void harden(sqlite3* handle) const;
   [[noreturn]] void refuse(int code) const;
 
   std::string path_;
   std::chrono::milliseconds patience_;
+  bool is_a_copy_ = false;
   std::unique_ptr<sqlite3, int (*)(sqlite3*)> handle_;
 };
 

@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
-#include <nlohmann/json.hpp>
 
-#include "base/sha256.h"
 #include "results/contract_rows.h"
+#include "results/run_rows.h"
 #include "results/schema.h"
 #include "results/store_database.h"
 
@@ -27,57 +26,12 @@ std::string now() {
   return text.data();
 }
 
-// Bytes that are not UTF-8 (a compiler's or a CPU's own words) must not stop a run from being kept.
-std::string to_text(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-int64_t recipe_id(const Connection& connection, const std::string& recipe) {
-  const std::string digest = sha256(recipe);
-  if (auto id = row_with(connection, "recipes", digest)) return *id;
-  connection.insert("recipes", "sha256, text", digest, recipe);
-  return connection.last_id();
-}
-
-int64_t provenance_id(const Connection& connection, const Provenance& p) {
-  const std::string libraries = to_text(p.libraries);
-  const std::string digest =
-      sha256(to_text({p.source_revision, p.source_dirty, p.compiler, p.compiler_flags, p.build_type,
-                      libraries, p.cpu, p.gpu, p.isa, p.blas, p.os, p.threads, p.device}));
-  if (auto id = row_with(connection, "provenances", digest)) return *id;
-  connection.insert("provenances",
-                    "sha256, source_revision, source_dirty, compiler, compiler_flags, build_type, "
-                    "libraries, cpu, gpu, isa, blas, os, threads, device",
-                    digest, p.source_revision, p.source_dirty, p.compiler, p.compiler_flags,
-                    p.build_type, libraries, p.cpu, p.gpu, p.isa, p.blas, p.os, p.threads,
-                    p.device);
-  return connection.last_id();
-}
-
-int64_t next_repetition(const Connection& connection, const std::string& identity) {
-  Statement query =
-      connection.prepare("SELECT coalesce(max(repetition) + 1, 0) FROM runs WHERE identity = ?");
-  query.bind(identity).step();
-  return query.integer();
-}
-
 void set_status(const Connection& connection, int64_t run, RunStatus status,
                 const std::string& reason) {
   const std::string finished = status == RunStatus::Running ? "" : now();
   connection.prepare("UPDATE runs SET status = ?, reason = ?, finished = ? WHERE id = ?")
       .bind(name_of(status), reason, finished, run)
       .run();
-}
-
-void insert_result(const Connection& connection, int64_t run, const RunResult& r) {
-  connection.insert("results", std::string("run, ") + kResultColumns, run, r.top1_fp32,
-                    r.top1_simulated, r.top1_shipped, r.top5_simulated, r.validation_top1,
-                    r.test_loss, r.test_samples, r.size_bytes, r.size_paper_bits,
-                    r.size_paper_parameters, r.weight_bits_average, r.activation_bits_average,
-                    r.macs, r.bops, r.integer_share, r.train_seconds, r.total_seconds, r.overhead,
-                    r.weights_hash, r.package_hash, r.predictions_hash);
-  for (const auto& [name, value] : r.figures)
-    connection.insert("figures", "run, name, value", run, name, value);
 }
 
 }  // namespace
@@ -100,7 +54,14 @@ RunStatus Store::Database::status(int64_t run) const {
 Store::Store(const std::filesystem::path& path, Access access)
     : database_(new Database{Connection(
           path, access == Access::Write ? Connection::Access::Write : Connection::Access::Read)}) {
-  upgrade(database_->connection);
+  Connection& connection = database_->connection;
+  if (access == Access::Read) {
+    const int64_t newest = schema_version(), version = check_schema(connection, newest);
+    require(version > 0, "The database {} is empty.", connection.path());
+    if (version == newest) return;
+    connection.continue_on_a_copy();
+  }
+  upgrade(connection);
 }
 
 Store::~Store() = default;
@@ -116,22 +77,17 @@ std::string Store::sqlite_version() { return Connection::sqlite_version(); }
 RunRecord Store::begin(RunRecord run) {
   const Connection& connection = database_->connection;
   Transaction transaction(connection);
-  run.repetition = static_cast<int>(next_repetition(connection, run.identity));
+  run.id = 0;
   run.status = RunStatus::Running;
   run.reason.clear();
   run.started = now();
   run.finished.clear();
   run.uid = new_uid();
-  connection.insert("runs",
-                    "uid, configuration, identity, repetition, status, method, method_version, "
-                    "model, dataset, dataset_fingerprint, preprocessing, seed, recipe, provenance, "
-                    "started, folder, name",
-                    run.uid, configuration_id(connection, run.recipe, run.method), run.identity,
-                    run.repetition, name_of(run.status), run.method, run.method_version, run.model,
-                    run.dataset, run.dataset_fingerprint, run.preprocessing,
-                    static_cast<int64_t>(run.seed), recipe_id(connection, run.recipe),
-                    provenance_id(connection, run.provenance), run.started, run.folder, run.name);
-  run.id = connection.last_id();
+  if (run.folder.empty()) run.folder = run.uid;
+  run.id = insert_run(connection, run);
+  Statement repetition = connection.prepare("SELECT repetition FROM runs WHERE id = ?");
+  repetition.bind(run.id).step();
+  run.repetition = static_cast<int>(repetition.integer());
   transaction.commit();
   return run;
 }
@@ -140,19 +96,7 @@ void Store::add_epochs(int64_t run, const std::vector<EpochRow>& rows) {
   const Connection& connection = database_->connection;
   Transaction transaction(connection);
   database_->status(run);
-  for (const EpochRow& row : rows) {
-    connection
-        .prepare(
-            "INSERT INTO epochs (run, stage, epoch, train_loss, train_top1, validation_loss, "
-            "validation_top1, learning_rate, seconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (run, stage, epoch) DO UPDATE SET train_loss = excluded.train_loss, "
-            "train_top1 = excluded.train_top1, validation_loss = excluded.validation_loss, "
-            "validation_top1 = excluded.validation_top1, learning_rate = excluded.learning_rate, "
-            "seconds = excluded.seconds")
-        .bind(run, row.stage, row.epoch, row.train_loss, row.train_top1, row.validation_loss,
-              row.validation_top1, row.learning_rate, row.seconds)
-        .run();
-  }
+  insert_epochs(connection, run, rows);
   transaction.commit();
 }
 
@@ -169,28 +113,13 @@ void Store::finish(int64_t run, RunStatus status, const std::string& reason,
   const RunStatus before = database_->status(run);
   require(before == RunStatus::Running && status != RunStatus::Running,
           "Run {} is {} and cannot be finished as {}.", run, name_of(before), name_of(status));
-  insert_result(connection, run, result);
-  for (const SiteRow& row : sites) {
-    connection.insert("sites", "run, name, kind, bits, elements, macs, levels, encoding", run,
-                      row.name, row.kind, row.bits, row.elements, row.macs, row.levels,
-                      row.encoding);
-  }
-  add_contract(connection, run);
-  for (const LatencyRow& row : latencies) {
-    connection.insert(
-        "latencies",
-        "run, subject, kind, engine, isa, threads, batch, median_ms, low_ms, high_ms, "
-        "repetitions",
-        run, row.subject, row.kind, row.engine, row.isa, row.threads, row.batch, row.median_ms,
-        row.low_ms, row.high_ms, row.repetitions);
-  }
+  insert_result(connection, run, result, sites);
+  insert_latencies(connection, run, latencies);
   for (size_t i = 0; i < predictions.size(); ++i) {
     connection.insert("predictions", "run, kind, count, data", run, predictions[i].kind,
                       static_cast<int64_t>(predictions[i].sample.size()), Blob{packed[i]});
   }
-  for (const auto& [name, content] : artefacts) {
-    connection.insert("artefacts", "run, name, content", run, name, content);
-  }
+  insert_artefacts(connection, run, artefacts);
   set_status(connection, run, status, reason);
   transaction.commit();
 }

@@ -111,8 +111,9 @@ class Store {
     Read,   // must be there; may be read-only, and is then refused by the first change
   };
 
-  // Opens or creates the database, and brings an older schema up to date in one transaction. Throws
-  // Error when the file is not a quantbench database, is of a newer schema, or cannot be opened so.
+  // Opens or creates the database, and brings an older schema up to date in one transaction; a
+  // reader brings a copy up to date that is its own. Throws Error when the file is not a quantbench
+  // database, is of a newer schema, holds views or triggers, or cannot be opened so.
   explicit Store(const std::filesystem::path& path, Access access = Access::Write);
   ~Store();
   Store(Store&&) noexcept;

@@ -1,7 +1,8 @@
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/error.h"
+#include "base/json.h"
 #include "results/store_database.h"
 
 namespace quantbench {
@@ -18,11 +19,15 @@ constexpr const char* kSelectRuns =
     "FROM runs r JOIN recipes c ON c.id = r.recipe JOIN provenances p ON p.id = r.provenance ";
 
 std::map<std::string, std::string> text_map(const std::string& text) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   std::map<std::string, std::string> out;
-  if (!json.is_object()) return out;
-  for (const auto& [key, value] : json.items()) {
-    if (value.is_string()) out[key] = value.get<std::string>();
+  try {
+    const nlohmann::json json = parse_json(text, "The list of libraries");
+    if (!json.is_object()) return out;
+    for (const auto& [key, value] : json.items()) {
+      if (value.is_string()) out[key] = value.get<std::string>();
+    }
+  } catch (const Error&) {
+    // A listing does without the libraries of a run whose provenance is damaged.
   }
   return out;
 }

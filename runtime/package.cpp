@@ -1,8 +1,7 @@
 #include "runtime/package.h"
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.h"
+#include "base/json.h"
 #include "models/operations.h"
 #include "models/safetensors.h"
 #include "runtime/package_check.h"
@@ -116,11 +115,7 @@ std::string version_of(const SafeTensors& content, const std::string& what) {
 Json parse(const std::string& key, const SafeTensors& content, const std::string& what) {
   const auto found = content.metadata.find(key);
   require(found != content.metadata.end(), "{}: its header has no '{}'.", what, key);
-  try {
-    return Json::parse(found->second);
-  } catch (const Json::exception& problem) {
-    fail("{}: '{}' in its header is no valid JSON ({}).", what, key, problem.what());
-  }
+  return parse_json(found->second, fmt::format("{}: '{}' in its header", what, key));
 }
 
 std::map<std::string, std::string> notes_of(const SafeTensors& content, const std::string& what) {

@@ -75,6 +75,14 @@ uint64_t StreamReader::left(const Role& role) const {
   return static_cast<uint64_t>(stream.values.numel() - stream.next);
 }
 
+void StreamReader::announce_codes(uint64_t count, const std::string& what) {
+  const auto bytes = static_cast<uint64_t>(streams_.at(role::kCodes.name).values.numel());
+  const uint64_t most = 8 * bytes + kMostUnstored;
+  require(count <= most - announced_,
+          "{}: {} codes cannot come from the {} bytes of codes in the file.", what, count, bytes);
+  announced_ += count;
+}
+
 void StreamReader::finish() const {
   for (const auto& [name, stream] : streams_)
     require(stream.next == stream.values.numel(), "{}: {} of its {} belong to nothing.", what_,

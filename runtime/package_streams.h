@@ -52,6 +52,12 @@ class StreamReader {
   std::string_view take_bytes(const Role& role, uint64_t count);
   uint64_t left(const Role& role) const;
 
+  // Codes of 0 bits take no room in the file, yet they do in memory: all that a file announces
+  // together may exceed its bits of codes by kMostUnstored. Throws Error, before anything is
+  // allocated for them, when `count` more do.
+  static constexpr uint64_t kMostUnstored = uint64_t{1} << 26;
+  void announce_codes(uint64_t count, const std::string& what);
+
   // Throws Error when something was not taken.
   void finish() const;
 
@@ -63,6 +69,7 @@ class StreamReader {
 
   std::string what_;
   std::map<std::string, Stream> streams_;
+  uint64_t announced_ = 0;
 };
 
 }  // namespace quantbench

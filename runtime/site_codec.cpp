@@ -13,9 +13,6 @@ namespace {
 using Json = nlohmann::json;
 using Shape = std::vector<int64_t>;
 
-// Weights that are stored with 0 bits take no room in the file, yet they do in memory.
-constexpr uint64_t kMostUnstored = uint64_t{1} << 28;
-
 template <typename Enum>
 struct Name {
   Enum value;
@@ -137,17 +134,10 @@ PackedLayout layout_of(int bits) {
   return {torch::full({1}, bits, torch::kByte), torch::zeros({1}, torch::kInt)};
 }
 
-// Throws before anything is allocated for more values than the file can hold.
-void require_stored(int64_t elements, const StreamReader& streams, const std::string& what) {
-  require(static_cast<uint64_t>(elements) <= 8 * streams.left(role::kCodes) + kMostUnstored,
-          "{}: {} codes cannot come from the {} bytes that are left.", what, elements,
-          streams.left(role::kCodes));
-}
-
 Tensor take_codes(const Shape& shape, const PackedLayout& layout, StreamReader& streams,
                   const std::string& what) {
   const int64_t elements = product(shape);
-  require_stored(elements, streams, what);
+  streams.announce_codes(static_cast<uint64_t>(elements), what);
   const auto bytes = streams.take_bytes(role::kCodes, packed_size(elements, layout));
   return unpack(bytes, elements, layout).view(shape);
 }
@@ -265,7 +255,7 @@ MultiBitEncoding read_multi_bit(Fields& fields, const Shape& weight, StreamReade
   const int64_t elements = product(weight);
   const int64_t groups = fields.integer("groups", 1, elements);
   require(elements % groups == 0, "{}: {} weights cannot make {} groups.", what, elements, groups);
-  require_stored(elements, streams, what);
+  streams.announce_codes(static_cast<uint64_t>(elements), what);
   e.counts = streams.take(role::kCounts, {groups});
   const int64_t bases = e.counts.sum(torch::kLong).item<int64_t>();
   e.coefficients = streams.take(role::kCoefficients, {bases});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bench/arguments.h"
+#include "bench/output.h"
 
 namespace quantbench {
 
@@ -27,8 +28,8 @@ int doctor_command(const Arguments& arguments);
 // The store of a command that only reads: it is not made when it is not there.
 Store existing_store(const Arguments& arguments);
 
-// Throws Error, with the nearest name, when a filter names a method, model or dataset that is neither
-// part of the program nor in the store.
+// Throws Error, with the nearest name, when a filter names a method, model or dataset that is
+// neither part of the program nor in the store.
 void check_filter(const Store& store, const RunFilter& filter);
 
 }  // namespace quantbench

@@ -77,12 +77,11 @@ int compare_command(const Arguments& arguments) {
   require(!arguments.explain || arguments.format == "text",
           "'quantbench compare' explains in text, and not as {}.", arguments.format);
   if (arguments.json)
-    fmt::print("{}\n", comparison_json(tasks).dump(2, ' ', false,
-                                                   nlohmann::json::error_handler_t::replace));
+    say("{}\n",
+        comparison_json(tasks).dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
-    fmt::print("{}", arguments.explain
-                         ? comparison_text(tasks)
-                         : comparison_table(tasks, arguments.format, terminal_width()));
+    say("{}", arguments.explain ? comparison_text(tasks)
+                                : comparison_table(tasks, arguments.format, terminal_width()));
   return 0;
 }
 

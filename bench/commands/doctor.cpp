@@ -39,18 +39,20 @@ int doctor_command(const Arguments& arguments) {
   }
   out["warnings"] = warnings;
   if (arguments.json) {
-    fmt::print("{}\n", out.dump(2));
+    say("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return 0;
   }
   for (const auto& [key, value] : out.items()) {
     if (value.is_object()) {
-      fmt::print("{}:\n", key);
+      say("{}:\n", key);
       for (const auto& [name, text] : value.items())
-        fmt::print("  {:<18} {}\n", name, text.get<std::string>());
+        say("  {:<18} {}\n", name, text.get<std::string>());
     } else if (value.is_array()) {
-      for (const auto& warning : value) fmt::print("warning: {}\n", warning.get<std::string>());
+      for (const auto& warning : value) say("warning: {}\n", warning.get<std::string>());
     } else {
-      fmt::print("{:<20} {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+      say("{:<20} {}\n", key,
+          value.is_string() ? value.get<std::string>()
+                            : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     }
   }
   return 0;

@@ -37,18 +37,17 @@ int eval_command(const Arguments& arguments) {
   display.end();
   const auto bytes = std::filesystem::file_size(path);
   if (arguments.json)
-    fmt::print("{}\n", nlohmann::ordered_json({{"package", path.string()},
-                                               {"dataset", recipe.dataset},
-                                               {"dataset_fingerprint", dataset->fingerprint()},
-                                               {"samples", accuracy.samples},
-                                               {"top1", accuracy.top1()},
-                                               {"top5", accuracy.top5()},
-                                               {"size_bytes", bytes},
-                                               {"integer_share", executor.integer_share()}})
-                           .dump(2));
+    say("{}\n", nlohmann::ordered_json({{"package", path.string()},
+                                        {"dataset", recipe.dataset},
+                                        {"dataset_fingerprint", dataset->fingerprint()},
+                                        {"samples", accuracy.samples},
+                                        {"top1", accuracy.top1()},
+                                        {"top5", accuracy.top5()},
+                                        {"size_bytes", bytes},
+                                        {"integer_share", executor.integer_share()}})
+                    .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
-    fmt::print(
-        "{}: top-1 {:.2f} %, top-5 {:.2f} % of {} test samples of {}; {} bytes, {:.1f} % of the "
+    say("{}: top-1 {:.2f} %, top-5 {:.2f} % of {} test samples of {}; {} bytes, {:.1f} % of the "
         "MACs on integers\n",
         path.string(), 100 * accuracy.top1(), 100 * accuracy.top5(), accuracy.samples,
         recipe.dataset, bytes, 100 * executor.integer_share());

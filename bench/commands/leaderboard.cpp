@@ -56,7 +56,7 @@ int leaderboard_command(const Arguments& arguments) {
   require(!code && fs::is_directory(arguments.out), "Cannot make the folder {}: {}.",
           arguments.out.string(), code ? code.message() : "a file of that name is there");
   write_atomically(arguments.out / "index.html", page);
-  fmt::print("{}: {} bytes\n", (arguments.out / "index.html").string(), page.size());
+  say("{}: {} bytes\n", (arguments.out / "index.html").string(), page.size());
   return 0;
 }
 

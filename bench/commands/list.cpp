@@ -87,9 +87,9 @@ Json list_recipes() {
 
 void print_options(const Json& options) {
   for (const Json& o : options)
-    fmt::print("    {:<24} {} ({}; default {})\n", o["name"].get<std::string>(),
-               o["help"].get<std::string>(), o["allowed"].get<std::string>(),
-               o["default"] == "" ? "empty" : o["default"].get<std::string>());
+    say("    {:<24} {} ({}; default {})\n", o["name"].get<std::string>(),
+        o["help"].get<std::string>(), o["allowed"].get<std::string>(),
+        o["default"] == "" ? "empty" : o["default"].get<std::string>());
 }
 
 // The one entry of that name.
@@ -123,7 +123,7 @@ int list_command(const Arguments& arguments) {
   }
   if (arguments.operands.size() > 1) out = only(out, arguments.operands[1], what);
   if (arguments.json) {
-    fmt::print("{}\n", out.dump(2));
+    say("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return 0;
   }
   if (what == "keys") {
@@ -131,13 +131,13 @@ int list_command(const Arguments& arguments) {
     return 0;
   }
   for (const Json& entry : out) {
-    fmt::print("{:<20} {}", entry["name"].get<std::string>(), entry["help"].get<std::string>());
-    if (what == "recipes") fmt::print(" ({} run(s))", entry["runs"].get<size_t>());
+    say("{:<20} {}", entry["name"].get<std::string>(), entry["help"].get<std::string>());
+    if (what == "recipes") say(" ({} run(s))", entry["runs"].get<size_t>());
     if (entry.contains("found") && !entry["found"].get<bool>())
-      fmt::print(" [not here: {}]", entry["missing"].get<std::string>());
+      say(" [not here: {}]", entry["missing"].get<std::string>());
     if (entry.contains("arxiv") && entry["arxiv"] != "")
-      fmt::print(" (arXiv {})", entry["arxiv"].get<std::string>());
-    fmt::print("\n");
+      say(" (arXiv {})", entry["arxiv"].get<std::string>());
+    say("\n");
     if (entry.contains("options")) print_options(entry["options"]);
   }
   return 0;

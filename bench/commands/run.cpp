@@ -19,18 +19,18 @@ std::string percent(const std::optional<double>& share) {
 void print_outcome(const Arguments& arguments, const Store& store, const RunRecord& run) {
   const RunResult r = store.result(run.id);
   if (arguments.json) {
-    fmt::print("{}\n", summary_json(run, r).dump());
+    say("{}\n",
+        summary_json(run, r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else if (run.status == RunStatus::Ok || run.status == RunStatus::Mistrusted) {
-    fmt::print(
-        "run {}: {} {}/{} seed {}: {}; top-1 FP32 {}, simulated {}, shipped {}; {} bytes, {:.2f} "
+    say("run {}: {} {}/{} seed {}: {}; top-1 FP32 {}, simulated {}, shipped {}; {} bytes, {:.2f} "
         "weight bits{}{}\n",
         run.id, run.method, run.model, run.dataset, run.seed, name_of(run.status),
         percent(r.top1_fp32), percent(r.top1_simulated), percent(r.top1_shipped),
         r.size_bytes.value_or(0), r.weight_bits_average.value_or(32),
         run.reason.empty() ? "" : ": ", run.reason);
   } else {
-    fmt::print("run {}: {} {}/{} seed {}: {}: {}\n", run.id, run.method, run.model, run.dataset,
-               run.seed, name_of(run.status), run.reason);
+    say("run {}: {} {}/{} seed {}: {}: {}\n", run.id, run.method, run.model, run.dataset, run.seed,
+        name_of(run.status), run.reason);
   }
   std::fflush(stdout);
 }
@@ -97,7 +97,7 @@ int dry_run(const Arguments& arguments, const std::vector<Recipe>& recipes) {
     if (!arguments.skip_done || !store || !done_before(*store, recipe)) wanted.push_back(recipe);
   const RunPlan plan =
       plan_runs(wanted, store ? &*store : nullptr, data_root(arguments.runner.data));
-  fmt::print("{}", plan_text(plan));
+  say("{}", plan_text(plan));
   return plan.missing.empty() ? 0 : 1;
 }
 
@@ -113,9 +113,9 @@ std::string announcement(const RunPlan& plan, size_t i) {
 
 // After Ctrl-C: the commands that bring what was stopped to its end.
 void say_how_to_go_on(const Arguments& arguments, const RunRecord& run, bool more) {
-  fmt::print(stderr, "quantbench: stopped; 'quantbench resume {}{}' goes on with it{}\n", run.id,
-             context_options(arguments),
-             more ? ", and the same command with --skip-done with the rest." : ".");
+  note("quantbench: stopped; 'quantbench resume {}{}' goes on with it{}\n", run.id,
+       context_options(arguments),
+       more ? ", and the same command with --skip-done with the rest." : ".");
 }
 
 // Names the file in the option that methods with bits per site have for it.
@@ -156,7 +156,7 @@ int run_command(const Arguments& arguments) {
     } catch (const Error& problem) {
       // In a sweep the other points go on.
       if (recipes.size() == 1) throw;
-      fmt::print(stderr, "quantbench: {}\n", problem.what());
+      note("quantbench: {}\n", problem.what());
       worst = std::max(worst, 1);
     }
     if (interrupt_requested()) return 130;
@@ -180,13 +180,13 @@ int replay_command(const Arguments& arguments) {
   const RunRecord now = runner.replay(before);
   print_outcome(arguments, runner.store(), now);
   if (now.status != before.status) {
-    fmt::print("replay of run {}: {} then, {} now\n{}", before.id, name_of(before.status),
-               name_of(now.status), explanation(before, now));
+    say("replay of run {}: {} then, {} now\n{}", before.id, name_of(before.status),
+        name_of(now.status), explanation(before, now));
     return std::max(1, exit_code(now));
   }
   const Outcome outcome = compare(runner.store().result(before.id), runner.store().result(now.id));
-  fmt::print("replay of run {}: {}\n", before.id, name_of(outcome));
-  if (outcome != Outcome::Exact) fmt::print("{}", explanation(before, now));
+  say("replay of run {}: {}\n", before.id, name_of(outcome));
+  if (outcome != Outcome::Exact) say("{}", explanation(before, now));
   return outcome == Outcome::Different ? 1 : 0;
 }
 

@@ -110,8 +110,9 @@ int runs_command(const Arguments& arguments) {
                           {name}},
                          false});
   }
-  if (!arguments.json) fmt::print("{}", render_grid(grid, "text", terminal_width()));
-  if (arguments.json) fmt::print("{}\n", out.dump(2));
+  if (!arguments.json) say("{}", render_grid(grid, "text", terminal_width()));
+  if (arguments.json)
+    say("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   return 0;
 }
 
@@ -121,67 +122,62 @@ int show_command(const Arguments& arguments) {
   if (arguments.json) {
     Json details = details_json(store, id);
     details["folder"] = run_folder(arguments.runner.store, store.run(id)).string();
-    fmt::print("{}\n", details.dump(2));
+    say("{}\n", details.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return 0;
   }
   const RunRecord run = store.run(id);
   const RunResult r = store.result(id);
-  fmt::print("run {} ({}), repetition {} of {:.12}\n", id, name_of(run.status), run.repetition,
-             run.identity);
-  if (!run.name.empty()) fmt::print("  {}\n", run.name);
-  if (!run.tags.empty()) fmt::print("  tags: {}\n", fmt::join(run.tags, " "));
-  if (!run.reason.empty()) fmt::print("  {}\n", run.reason);
-  fmt::print("  {} version {} on {} / {}, seed {}\n", run.method, run.method_version, run.model,
-             run.dataset, run.seed);
-  fmt::print("  started {}, finished {}, {} s in all, {} s training ({} % of it not in steps)\n",
-             run.started, run.finished.empty() ? "-" : run.finished,
-             number(r.total_seconds, "{:.1f}"), number(r.train_seconds, "{:.1f}"),
-             percent(r.overhead));
-  fmt::print("\n  top-1 (%)        FP32 {}, simulated {}, shipped {} (of {} test samples)\n",
-             percent(r.top1_fp32), percent(r.top1_simulated), percent(r.top1_shipped),
-             number(r.test_samples));
-  fmt::print(
-      "  size             {} bytes (package file), {} bits of {} parameters (the paper's way)\n",
+  say("run {} ({}), repetition {} of {:.12}\n", id, name_of(run.status), run.repetition,
+      run.identity);
+  if (!run.name.empty()) say("  {}\n", run.name);
+  if (!run.tags.empty()) say("  tags: {}\n", fmt::join(run.tags, " "));
+  if (!run.reason.empty()) say("  {}\n", run.reason);
+  say("  {} version {} on {} / {}, seed {}\n", run.method, run.method_version, run.model,
+      run.dataset, run.seed);
+  say("  started {}, finished {}, {} s in all, {} s training ({} % of it not in steps)\n",
+      run.started, run.finished.empty() ? "-" : run.finished, number(r.total_seconds, "{:.1f}"),
+      number(r.train_seconds, "{:.1f}"), percent(r.overhead));
+  say("\n  top-1 (%)        FP32 {}, simulated {}, shipped {} (of {} test samples)\n",
+      percent(r.top1_fp32), percent(r.top1_simulated), percent(r.top1_shipped),
+      number(r.test_samples));
+  say("  size             {} bytes (package file), {} bits of {} parameters (the paper's way)\n",
       number(r.size_bytes), number(r.size_paper_bits), number(r.size_paper_parameters));
-  for (const auto& [name, value] : r.figures) fmt::print("  {:<16} {:.10g}\n", name, value);
-  fmt::print(
-      "  bits             weights {}, activations {}; {} MACs, {} BOPs, {} % of MACs on integers\n",
+  for (const auto& [name, value] : r.figures) say("  {:<16} {:.10g}\n", name, value);
+  say("  bits             weights {}, activations {}; {} MACs, {} BOPs, {} % of MACs on integers\n",
       number(r.weight_bits_average, "{:.3f}"), number(r.activation_bits_average, "{:.3f}"),
       number(r.macs), number(r.bops), percent(r.integer_share));
   for (const LatencyRow& l : store.latencies(id))
-    fmt::print(
-        "  latency          {} {:.3f} ms ({:.3f}..{:.3f}) for a batch of {} [{}, {}, {}, {} "
+    say("  latency          {} {:.3f} ms ({:.3f}..{:.3f}) for a batch of {} [{}, {}, {}, {} "
         "thread(s)]\n",
         l.subject, l.median_ms, l.low_ms, l.high_ms, l.batch, l.kind, l.engine, l.isa, l.threads);
   const auto sites = arguments.all ? store.sites(id) : std::vector<SiteRow>();
   if (!sites.empty())
-    fmt::print("\n  {:<32} {:<10} {:>8} {:>10} {:>12} {:>7}\n", "site", "encoding", "bits",
-               "elements", "MACs", "levels");
+    say("\n  {:<32} {:<10} {:>8} {:>10} {:>12} {:>7}\n", "site", "encoding", "bits", "elements",
+        "MACs", "levels");
   for (const SiteRow& s : sites)
-    fmt::print("  {:<32} {:<10} {:>8.3f} {:>10} {:>12} {:>7}\n", s.name, s.encoding, s.bits,
-               s.elements, s.macs, s.levels ? std::to_string(s.levels) : "");
+    say("  {:<32} {:<10} {:>8.3f} {:>10} {:>12} {:>7}\n", s.name, s.encoding, s.bits, s.elements,
+        s.macs, s.levels ? std::to_string(s.levels) : "");
   for (const auto& [name, text] : store.artefacts(id)) {
     if (arguments.all)
-      fmt::print("\n  {}:\n{}\n", name, text);
+      say("\n  {}:\n{}\n", name, text);
     else
-      fmt::print("  artefact         {}\n", name);
+      say("  artefact         {}\n", name);
   }
   const Provenance& p = run.provenance;
-  fmt::print("\n  files            {}\n", run_folder(arguments.runner.store, run).string());
-  fmt::print("  data             {:.16} ({})\n", run.dataset_fingerprint, run.preprocessing);
-  fmt::print("  source           {}{}, {}, {}\n", p.source_revision,
-             p.source_dirty ? " (changed)" : "", p.compiler, p.build_type);
-  fmt::print("  machine          {}, {}, {} thread(s), {}, {}\n", p.cpu, p.isa, p.threads, p.device,
-             p.os);
-  fmt::print("  BLAS             {}\n", p.blas);
+  say("\n  files            {}\n", run_folder(arguments.runner.store, run).string());
+  say("  data             {:.16} ({})\n", run.dataset_fingerprint, run.preprocessing);
+  say("  source           {}{}, {}, {}\n", p.source_revision, p.source_dirty ? " (changed)" : "",
+      p.compiler, p.build_type);
+  say("  machine          {}, {}, {} thread(s), {}, {}\n", p.cpu, p.isa, p.threads, p.device, p.os);
+  say("  BLAS             {}\n", p.blas);
   const std::string plugin = recipe_value(run.recipe, "method.plugin");
-  if (!plugin.empty()) fmt::print("  plug-in          {} (name, version, SHA-256)\n", plugin);
-  fmt::print("\n  again            quantbench replay {}{}{}\n", id, context_options(arguments),
-             plugin.empty() ? "" : " --plugin=FILE (found by itself while plugins/ has it)");
+  if (!plugin.empty()) say("  plug-in          {} (name, version, SHA-256)\n", plugin);
+  say("\n  again            quantbench replay {}{}{}\n", id, context_options(arguments),
+      plugin.empty() ? "" : " --plugin=FILE (found by itself while plugins/ has it)");
   if (arguments.all)
-    fmt::print("\n{}", run.recipe);
+    say("\n{}", run.recipe);
   else
-    fmt::print("  more             quantbench show {} --all: layers, artefacts, recipe\n", id);
+    say("  more             quantbench show {} --all: layers, artefacts, recipe\n", id);
   return 0;
 }
 

@@ -21,7 +21,7 @@ int export_command(const Arguments& arguments) {
   const std::string text = arguments.format == "csv" ? export_csv(store, arguments.filter)
                                                      : export_json(store, arguments.filter);
   if (arguments.out.empty())
-    fmt::print("{}", text);
+    say("{}", text);
   else
     write_atomically(arguments.out, text);
   return 0;
@@ -38,7 +38,7 @@ int merge_command(const Arguments& arguments) {
   Store into(arguments.runner.store);
   for (const std::string& shard : arguments.operands) {
     const Merged m = merge(into, shard);
-    fmt::print("{}: {} run(s) added, {} updated, {} known\n", shard, m.added, m.updated, m.known);
+    say("{}: {} run(s) added, {} updated, {} known\n", shard, m.added, m.updated, m.known);
   }
   return 0;
 }
@@ -46,7 +46,7 @@ int merge_command(const Arguments& arguments) {
 int history_command(const Arguments& arguments) {
   require(arguments.operands.empty(), "'quantbench history' takes no operand, but --since=TIME.");
   const auto found = changes(read_board(existing_store(arguments)), arguments.since);
-  fmt::print("{}", render_changes(found, arguments.format));
+  say("{}", render_changes(found, arguments.format));
   return any_regressed(found) ? 3 : 0;  // 1 is an error's
 }
 

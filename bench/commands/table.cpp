@@ -99,21 +99,21 @@ void run_missing(const Arguments& arguments, const std::vector<PaperRow>& rows) 
   Runner runner(arguments.runner);
   const std::vector<Recipe> recipes = missing_runs(arguments, rows, runner.store());
   if (recipes.empty()) {
-    fmt::print(stderr,
-               "quantbench: nothing is to be run: no row without a result has both a recipe and "
-               "its data here.\n");
+    note(
+        "quantbench: nothing is to be run: no row without a result has both a recipe and "
+        "its data here.\n");
     return;
   }
   const RunPlan plan = plan_runs(recipes, &runner.store(), data_root(arguments.runner.data));
-  fmt::print(stderr, "{}", plan_text(plan));
+  note("{}", plan_text(plan));
   for (size_t i = 0; i < recipes.size(); ++i) {
     runner.announce(fmt::format("[{} of {}] ", i + 1, recipes.size()));
     try {
       const RunRecord run = runner.run(recipes[i]);
       if (run.status != RunStatus::Ok)
-        fmt::print(stderr, "quantbench: run {}: {}: {}\n", run.id, name_of(run.status), run.reason);
+        note("quantbench: run {}: {}: {}\n", run.id, name_of(run.status), run.reason);
     } catch (const Error& problem) {
-      fmt::print(stderr, "quantbench: {}\n", problem.what());
+      note("quantbench: {}\n", problem.what());
     }
     if (interrupt_requested()) fail("Stopped; what was finished is kept.");
   }
@@ -139,10 +139,9 @@ int table_command(const Arguments& arguments) {
       store.emplace(arguments.runner.store, Store::Access::Read);
     const auto made = reproduce(store ? &*store : nullptr, rows, context_of(arguments));
     if (all)
-      fmt::print("{:<24} {}\n", name, count_verdicts(made));
+      say("{:<24} {}\n", name, count_verdicts(made));
     else
-      fmt::print("{}",
-                 render_table(made, arguments.format, std::min<size_t>(terminal_width(), 120)));
+      say("{}", render_table(made, arguments.format, std::min<size_t>(terminal_width(), 120)));
   }
   return 0;
 }

@@ -31,7 +31,7 @@ int remove_command(const Arguments& arguments) {
 int completion_command(const Arguments& arguments) {
   require(arguments.operands.size() == 1, "'quantbench completion' takes bash, zsh, fish or man.");
   const std::string& what = arguments.operands[0];
-  fmt::print("{}", what == "man" ? manual_page() : completion(what));
+  say("{}", what == "man" ? manual_page() : completion(what));
   return 0;
 }
 

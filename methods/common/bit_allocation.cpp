@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "methods/site.h"
 
 namespace quantbench {
@@ -19,7 +20,7 @@ std::string BitAllocation::text() const {
 
 BitAllocation parse_allocation(const std::string& text, const std::string& what,
                                const Graph& graph) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json json = parse_json(text, what);
   const bool whole = json.is_object() && json.value("allocation", nlohmann::json()) == 1 &&
                      json.contains("bits") && json["bits"].is_object();
   require(whole, "{} is not a bit allocation (a JSON object with \"allocation\": 1 and \"bits\").",

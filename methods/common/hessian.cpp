@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "methods/common/signs.h"
 
 namespace quantbench {
@@ -35,6 +36,7 @@ BlockHessian::BlockHessian(const std::function<Tensor(const Batch&)>& loss,
   for (const Batch& batch : batches) rows += static_cast<double>(batch.target.size(0));
   require(rows > 0, "A Hessian needs at least one sample.");
   for (const Batch& batch : batches) {
+    stop_if_interrupted("planning");
     const double share = static_cast<double>(batch.target.size(0)) / rows;
     const Tensor value = loss(batch) * share;
     loss_ += value.item<double>();
@@ -44,6 +46,7 @@ BlockHessian::BlockHessian(const std::function<Tensor(const Batch&)>& loss,
 }
 
 Tensor BlockHessian::product(size_t block, const Tensor& v) const {
+  stop_if_interrupted("planning");
   Tensor sum;
   for (const auto& gradients : gradients_) {
     // A piecewise linear function may have no second derivative at all.
@@ -57,6 +60,7 @@ Tensor BlockHessian::product(size_t block, const Tensor& v) const {
 }
 
 std::vector<Tensor> BlockHessian::joint_product(const std::vector<Tensor>& v) const {
+  stop_if_interrupted("planning");
   std::vector<Tensor> sum(parameters_.size());
   for (const auto& gradients : gradients_) {
     const auto parts = torch::autograd::grad(gradients, parameters_, v, true, false, true);

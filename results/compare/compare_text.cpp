@@ -3,8 +3,8 @@
 
 #include <cmath>
 
+#include "base/text.h"
 #include "results/compare/compare.h"
-#include "results/text.h"
 
 namespace quantbench {
 namespace {
@@ -170,7 +170,7 @@ std::string comparison_text(const std::vector<TaskComparison>& tasks) {
     }
     for (const Pair& pair : task.pairs) out += pair_text(pair);
   }
-  return without_controls(std::move(out));
+  return printable(out);
 }
 
 }  // namespace quantbench

@@ -1,8 +1,27 @@
 #include "results/tables/csv.h"
 
+#include <cstdlib>
+#include <cstring>
+
 #include "base/error.h"
+#include "base/text.h"
 
 namespace quantbench {
+namespace {
+
+bool is_number(const std::string& text) {
+  char* end = nullptr;
+  std::strtod(text.c_str(), &end);
+  return end == text.c_str() + text.size();
+}
+
+// A spreadsheet takes what begins so for a formula, unless it is a number.
+std::string harmless(std::string text) {
+  const bool formula = !text.empty() && std::strchr("=+-@\t\r", text[0]) != nullptr;
+  return formula && !is_number(text) ? "'" + text : text;
+}
+
+}  // namespace
 
 std::vector<std::vector<std::string>> parse_csv(std::string_view text, const std::string& what) {
   std::vector<std::vector<std::string>> out;
@@ -45,7 +64,8 @@ std::vector<std::vector<std::string>> parse_csv(std::string_view text, const std
   return out;
 }
 
-std::string csv_field(const std::string& text) {
+std::string csv_field(const std::string& given) {
+  const std::string text = harmless(valid_utf8(given));
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";
   for (char c : text) {

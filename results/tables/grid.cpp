@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "results/text.h"
+#include "base/text.h"
 
 namespace quantbench {
 namespace {
@@ -131,7 +131,7 @@ std::string shortened(const std::string& text, size_t most) {
 
 std::string markdown_text(const std::string& text) {
   std::string out;
-  for (char c : text) {
+  for (char c : printable_line(text)) {
     if (std::string("\\|<>*_[]`").find(c) != std::string::npos) out += '\\';
     out += c;
   }
@@ -164,10 +164,10 @@ std::string latex_text(const std::string& text) {
 }
 
 std::string render_grid(const Grid& grid, const std::string& format, size_t width) {
-  if (format == "text") return without_controls(text_grid(grid, width));
-  if (format == "markdown") return without_controls(markdown_grid(grid));
+  if (format == "text") return printable(text_grid(grid, width));
+  if (format == "markdown") return printable(markdown_grid(grid));
   require(format == "latex", "A table is written as text, markdown or latex, not '{}'.", format);
-  return without_controls(latex_grid(grid));
+  return printable(latex_grid(grid));
 }
 
 }  // namespace quantbench

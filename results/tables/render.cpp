@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "results/tables/csv.h"
 #include "results/tables/grid.h"
 #include "results/tables/reproduction.h"
@@ -255,7 +256,7 @@ std::string json_table(const std::vector<TableRow>& rows) {
   auto out = nlohmann::ordered_json::array();
   for (const TableRow& row : rows)
     for (const Cell& cell : row.cells) out.push_back(cell_json(row.row, cell));
-  return out.dump(2) + "\n";
+  return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ TEST(WriteAtomically, ReplacesTheFile) {
   write_atomically(folder / "a", "new");
 
   EXPECT_EQ(read_file(folder / "a"), "new");
-  EXPECT_FALSE(std::filesystem::exists(folder / "a.part"));
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"a"}));
 }
 
 TEST(WriteAtomically, LeavesTheOldFileWhenWritingFails) {
@@ -129,7 +129,7 @@ TEST(WriteAtomically, LeavesTheOldFileWhenWritingFails) {
                Error);
 
   EXPECT_EQ(read_file(folder / "a"), "old");
-  EXPECT_FALSE(std::filesystem::exists(folder / "a.part"));
+  EXPECT_EQ(names_in(folder), (std::vector<std::string>{"a"}));
 }
 
 TEST(WriteAtomically, NamesTheFolderThatIsMissing) {

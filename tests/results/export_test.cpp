@@ -66,6 +66,44 @@ TEST_F(StoreTest, MlflowFoldersHoldParamsMetricsAndTags) {
               HasSubstr("is there already"));
 }
 
+TEST_F(StoreTest, MlflowExportLeavesInPeaceWhatLiesBesideIt) {
+  Store store(path());
+  add_run(store, {});
+  std::filesystem::create_directory(path("mlruns.part"));
+  write_atomically(path("mlruns.part") / "mine", "kept");
+
+  export_mlflow(store, {}, path("mlruns"));
+
+  EXPECT_EQ(read_file(path("mlruns.part") / "mine"), "kept");
+}
+
+TEST_F(StoreTest, ConcurrentMlflowExportsLeaveOneThatIsWhole) {
+  Store(path()).begin(some_run());
+  std::vector<pid_t> children;
+  for (int i = 0; i < 6; ++i)
+    children.push_back(start_child([&] {
+      const std::string sentence = sentence_of(
+          [&] { export_mlflow(Store(path(), Store::Access::Read), {}, path("mlruns")); });
+      return sentence.empty() || sentence.find("meanwhile") != std::string::npos ||
+             sentence.find("is there already") != std::string::npos;
+    }));
+  for (pid_t child : children) EXPECT_EQ(wait_for(child), 0);
+
+  int64_t entries = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(path("").parent_path()))
+    entries += entry.path().filename().string().rfind("mlruns", 0) == 0;
+  EXPECT_EQ(entries, 1);
+  EXPECT_TRUE(std::filesystem::exists(path("mlruns") / "1" / "meta.yaml"));
+}
+
+TEST(CsvField, WhatASpreadsheetWouldTakeForAFormulaIsMadeHarmless) {
+  EXPECT_EQ(csv_field("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+  EXPECT_EQ(csv_field("@SUM(1,2)"), "\"'@SUM(1,2)\"");
+  EXPECT_EQ(csv_field("+1+cmd|x"), "'+1+cmd|x");
+  EXPECT_EQ(csv_field("-1e-3"), "-1e-3");
+  EXPECT_EQ(csv_field("\xff"), "\xef\xbf\xbd");
+}
+
 TEST_F(StoreTest, RecipeKeysThatArePathsStayInTheMlflowFolder) {
   Store store(path());
   SomeRun run;
