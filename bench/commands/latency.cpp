@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/torch.h"
 #include "bench/commands/commands.h"
+#include "bench/output.h"
 #include "bench/package_latency.h"
 #include "bench/provenance.h"
 
@@ -47,28 +48,27 @@ nlohmann::ordered_json json_of(const std::string& path, const PackageLatency& la
 }
 
 void print(const std::string& path, const PackageLatency& latency) {
-  fmt::print(
-      "{}: {}, {}; {:.1f} % of the MACs on integers; compiled in {:.1f} ms; file {} bytes, "
+  say("{}: {}, {}; {:.1f} % of the MACs on integers; compiled in {:.1f} ms; file {} bytes, "
       "packed weights {}, arena {}\n",
       path, latency.network, latency.executor, 100 * latency.integer_share, latency.compile_ms,
       latency.package_bytes, latency.packed_weight_bytes, latency.arena_bytes);
   if (!latency.distrust.empty()) {
-    fmt::print("  mistrusted, not timed: {}\n", latency.distrust);
+    say("  mistrusted, not timed: {}\n", latency.distrust);
     return;
   }
-  fmt::print("  peak of one core: {:.1f} GMAC/s on integers, {:.1f} in FP32\n",
-             latency.integer_peak, latency.float_peak);
-  fmt::print("  {:<10} {:<26} {:<20} {:<12} {:>7} {:>6} {:>9} {:>9} {:>9} {:>10}\n", "subject",
-             "kind", "engine", "isa", "threads", "batch", "p50 ms", "p90 ms", "p99 ms", "images/s");
+  say("  peak of one core: {:.1f} GMAC/s on integers, {:.1f} in FP32\n", latency.integer_peak,
+      latency.float_peak);
+  say("  {:<10} {:<26} {:<20} {:<12} {:>7} {:>6} {:>9} {:>9} {:>9} {:>10}\n", "subject", "kind",
+      "engine", "isa", "threads", "batch", "p50 ms", "p90 ms", "p99 ms", "images/s");
   for (const SubjectTimes& s : latency.subjects)
-    fmt::print("  {:<10} {:<26} {:<20} {:<12} {:>7} {:>6} {:>9.4f} {:>9.4f} {:>9.4f} {:>10.0f}\n",
-               s.subject, s.kind, s.engine, s.isa, s.threads, s.batch, s.times.p50, s.times.p90,
-               s.times.p99, s.images_per_second());
-  fmt::print("  {:<28} {:<26} {:>10} {:>9} {:>8} {:>6}\n", "layer", "kernel", "MACs", "us",
-             "GMAC/s", "peak");
+    say("  {:<10} {:<26} {:<20} {:<12} {:>7} {:>6} {:>9.4f} {:>9.4f} {:>9.4f} {:>10.0f}\n",
+        s.subject, s.kind, s.engine, s.isa, s.threads, s.batch, s.times.p50, s.times.p90,
+        s.times.p99, s.images_per_second());
+  say("  {:<28} {:<26} {:>10} {:>9} {:>8} {:>6}\n", "layer", "kernel", "MACs", "us", "GMAC/s",
+      "peak");
   for (const LayerTime& l : latency.layers)
-    fmt::print("  {:<28} {:<26} {:>10} {:>9.2f} {:>8.1f} {:>5.0f}%\n", l.step.name, l.step.kernel,
-               l.step.macs, l.microseconds, l.gmacs, 100 * l.share_of_peak);
+    say("  {:<28} {:<26} {:>10} {:>9.2f} {:>8.1f} {:>5.0f}%\n", l.step.name, l.step.kernel,
+        l.step.macs, l.microseconds, l.gmacs, 100 * l.share_of_peak);
 }
 
 }  // namespace
@@ -89,7 +89,7 @@ int latency_command(const Arguments& arguments) {
     else
       print(path, latency);
   }
-  if (arguments.json) fmt::print("{}\n", all.dump(2));
+  if (arguments.json) say("{}\n", all.dump(2));
   return trusted ? 0 : 1;
 }
 
