@@ -101,6 +101,14 @@ int main(int argc, char** argv) {
   for (const char* rule : {"ste", "lsq", "pact", "dorefa"})
     add(fmt::format("resnet20: uniform_w4a4_{}", rule), resnet, "uniform",
         {{"mode", "qat"}, {"rule", rule}, {"weight_bits", "4"}, {"activation_bits", "4"}});
+  for (const char* bits : {"2", "4"}) {
+    const std::map<std::string, std::string> both{{"weight_bits", bits}, {"activation_bits", bits}};
+    add(fmt::format("resnet20: quantization_networks_w{0}a{0}", bits), resnet,
+        "quantization_networks", both);
+    add(fmt::format("resnet20: srq_w{0}a{0}", bits), resnet, "srq_dropbits", both);
+  }
+  add("resnet20: srq_dropbits_w4a4", resnet, "srq_dropbits", {{"dropbits", "point"}});
+  add("resnet20: rq_w4a4", resnet, "srq_dropbits", {{"rule", "rq"}});
   add("resnet20: hgq_layer", resnet, "hgq", {{"activation_granularity", "layer"}});
   for (const Data& data :
        {Data{"mlp_jet", {16}, 512}, Data{"mlp_jet", {16}, 33200},

@@ -208,7 +208,7 @@ std::vector<std::pair<QuantizationNetworks::Stage, int64_t>> QuantizationNetwork
     int64_t epochs) const {
   if (!quantizes_activations()) return {{Stage::Weights, epochs}};
   if (!quantizes_weights()) return {{Stage::Activations, epochs}};
-  const auto share = [&](const char* option) {
+  const auto share = [&](const char* option) -> int64_t {
     return std::llround(options_.real(option) * static_cast<double>(epochs));
   };
   const int64_t first = share("weights_share");

@@ -274,6 +274,11 @@ void SrqDropBits::describe() {
   artefacts_ = {{"srq_dropbits.json", report.dump(1)}, {"allocation.json", allocation.text()}};
 }
 
+PaperSize SrqDropBits::paper_size(const Site& site, const Encoding& encoding) const {
+  if (!site.is_weight()) return {32.0 * static_cast<double>(site.elements), site.elements};
+  return {static_cast<double>(code_bits(encoding)) + 64, site.elements};
+}
+
 MethodState SrqDropBits::save() const {
   MethodState state{{{"bits", bits_}, {"model", model_}}, calibration_};
   state.values["starts"] = nlohmann::json::object();

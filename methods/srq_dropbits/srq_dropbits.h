@@ -27,6 +27,9 @@ class SrqDropBits : public Method {
   void before_evaluation(MethodContext& context, const Progress& progress) override;
   void freeze(MethodContext& context) override;
 
+  // The weights' codes, 4 bytes for every other number, 8 a layer for its two steps (our reading:
+  // the papers state no convention).
+  PaperSize paper_size(const Site& site, const Encoding& encoding) const override;
   MethodState save() const override;
   void load(const MethodState& state) override;
   Figures figures() const override;
