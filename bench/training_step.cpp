@@ -1,6 +1,6 @@
 // One training step under a method over the FP32 step of the same network: ResNet-20 at batch 128
 // with `uniform` W4A4 in every rule, beside the same network in python3-torch (a yardstick process,
-// if python3 has torch), and HGQ's networks.
+// if python3 has torch), BSQ with eight planes, ALQ with six bases a group, and HGQ's networks.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -110,6 +110,17 @@ int main(int argc, char** argv) {
   add("resnet20: srq_dropbits_w4a4", resnet, "srq_dropbits", {{"dropbits", "point"}});
   add("resnet20: rq_w4a4", resnet, "srq_dropbits", {{"rule", "rq"}});
   add("resnet20: hgq_layer", resnet, "hgq", {{"activation_granularity", "layer"}});
+  add("resnet20: bsq", resnet, "bsq", {{"finetune_share", "0"}, {"activation_bits", "32"}});
+  const auto one_stage = [](const std::string& stage) {
+    std::map<std::string, std::string> options{
+        {"rounds", "1"},        {"basis_epochs", "0"},
+        {"prune_epochs", "0"},  {"coordinate_epochs", "0"},
+        {"polish_epochs", "0"}, {"polish_coordinate_epochs", "0"}};
+    options[stage] = "1";
+    return options;
+  };
+  add("resnet20: alq_basis", resnet, "alq", one_stage("basis_epochs"));
+  add("resnet20: alq_coordinate", resnet, "alq", one_stage("coordinate_epochs"));
   for (const Data& data :
        {Data{"mlp_jet", {16}, 512}, Data{"mlp_jet", {16}, 33200},
         Data{"convnet_mnist", {1, 28, 28}, 256}, Data{"convnet_svhn", {3, 32, 32}, 256}}) {
