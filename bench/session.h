@@ -10,6 +10,7 @@
 #include "bench/recipe.h"
 #include "datasets/dataset.h"
 #include "results/store.h"
+#include "runtime/engine/engine_executor.h"
 
 namespace quantbench {
 

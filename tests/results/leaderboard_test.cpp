@@ -24,7 +24,10 @@ class Leaderboard : public StoreTest {
   }
 
   std::string page(int64_t details = 10) const {
-    return leaderboard_html(store_, {details, "2026-01-31 03:00 UTC"});
+    LeaderboardConfig config;
+    config.details = details;
+    config.made = "2026-01-31 03:00 UTC";
+    return leaderboard_html(store_, config);
   }
 
   // The data element of this id, as the page's script would read it.
