@@ -88,12 +88,10 @@ Package float_twin(const Package& package) {
   return twin;
 }
 
-PackageLatency measure_package(const std::filesystem::path& path, const LatencyRequest& request) {
-  const Package package = read_package(path);
+PackageLatency measure_package(const Package& package, const LatencyRequest& request) {
   const Package twin = float_twin(package);
   PackageLatency out;
   out.network = package.graph.name;
-  out.package_bytes = static_cast<int64_t>(std::filesystem::file_size(path));
 
   const auto begin = Clock::now();
   const EngineExecutor engine(package, request.isa, 1);
@@ -101,8 +99,7 @@ PackageLatency measure_package(const std::filesystem::path& path, const LatencyR
   out.executor = engine.name();
   out.integer_share = engine.integer_share();
   require(engine.program() != nullptr,
-          "The engine cannot run {} yet: its network {} passes messages.", path.string(),
-          out.network);
+          "The engine has no kernels yet for the network {}, which passes messages.", out.network);
   out.packed_weight_bytes = static_cast<int64_t>(engine.program()->weight_bytes());
   out.arena_bytes = static_cast<int64_t>(engine.program()->arena_bytes());
 

@@ -36,7 +36,7 @@ struct LayerTime {
 struct PackageLatency {
   std::string network, executor;
   double integer_share = 0, compile_ms = 0;
-  int64_t package_bytes = 0, packed_weight_bytes = 0, arena_bytes = 0;
+  int64_t packed_weight_bytes = 0, arena_bytes = 0;
   double integer_peak = 0, float_peak = 0;  // GMAC/s of one core
   std::string distrust;                     // a sentence; then nothing was timed
   std::vector<SubjectTimes> subjects;
@@ -50,6 +50,7 @@ std::string latency_kind(const EngineExecutor& executor);
 // The package's network in float: its decoded weights, nothing quantized.
 Package float_twin(const Package& package);
 
-PackageLatency measure_package(const std::filesystem::path& path, const LatencyRequest& request);
+// Throws Error on a network that the engine leaves to the reference.
+PackageLatency measure_package(const Package& package, const LatencyRequest& request);
 
 }  // namespace quantbench

@@ -16,7 +16,7 @@ nlohmann::ordered_json json_of(const std::string& path, const PackageLatency& la
                              {"executor", latency.executor},
                              {"integer_share", latency.integer_share},
                              {"compile_ms", latency.compile_ms},
-                             {"package_bytes", latency.package_bytes},
+                             {"package_bytes", std::filesystem::file_size(path)},
                              {"packed_weight_bytes", latency.packed_weight_bytes},
                              {"arena_bytes", latency.arena_bytes},
                              {"integer_peak_gmacs", latency.integer_peak},
@@ -51,7 +51,7 @@ void print(const std::string& path, const PackageLatency& latency) {
   say("{}: {}, {}; {:.1f} % of the MACs on integers; compiled in {:.1f} ms; file {} bytes, "
       "packed weights {}, arena {}\n",
       path, latency.network, latency.executor, 100 * latency.integer_share, latency.compile_ms,
-      latency.package_bytes, latency.packed_weight_bytes, latency.arena_bytes);
+      std::filesystem::file_size(path), latency.packed_weight_bytes, latency.arena_bytes);
   if (!latency.distrust.empty()) {
     say("  mistrusted, not timed: {}\n", latency.distrust);
     return;
@@ -82,7 +82,7 @@ int latency_command(const Arguments& arguments) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   bool trusted = true;
   for (const std::string& path : arguments.operands) {
-    const PackageLatency latency = measure_package(path, request);
+    const PackageLatency latency = measure_package(read_package(path), request);
     trusted = trusted && latency.distrust.empty();
     if (arguments.json)
       all.push_back(json_of(path, latency));

@@ -108,16 +108,15 @@ template <typename Sum>
 __attribute__((noinline)) void finish_tile(const Epilogue& epilogue, const Output& output,
                                            const Sum* sums, int64_t pixels, int64_t blocks,
                                            int64_t block, int64_t row, int64_t pixel) {
-  const Place at = place(epilogue, output, block, row, pixel);
   if (!epilogue.a) {  // the accumulators themselves
+    char* to = output.data + row * output.row + pixel * output.pixel + block * 4 * kLanes;
     for (int64_t p = 0; p < pixels; ++p)
-      for (int64_t b = 0; b < blocks; ++b) {
-        char* to = at.to + p * output.pixel + b * 4 * kLanes;
-        if constexpr (sizeof(Sum) == sizeof(Ints))
-          __builtin_memcpy(to, sums + p * blocks + b, sizeof(Sum));
-      }
+      for (int64_t b = 0; b < blocks; ++b)
+        __builtin_memcpy(to + p * output.pixel + b * 4 * kLanes, sums + p * blocks + b,
+                         sizeof(Sum));
     return;
   }
+  const Place at = place(epilogue, output, block, row, pixel);
   // The common case by itself: half of the time of a small layer's tile would go into branches.
   const bool narrow = epilogue.quantized && output.cell == Cell::I16 &&
                       (epilogue.residual_count == 0 ||
@@ -130,19 +129,21 @@ __attribute__((noinline)) void finish_tile(const Epilogue& epilogue, const Outpu
       for (int64_t b = 0; b < blocks; ++b)
         finish_one(how, where, at, to_float(sums[p * blocks + b]), b, p);
   };
-  if (narrow || bytes) {
+  const auto all_in = [&](Cell cell) QB_ALWAYS {
     Epilogue how = epilogue;
     Output where = output;
     how.quantized = true;
-    where.cell = narrow ? Cell::I16 : Cell::U8;
+    where.cell = cell;
     if (epilogue.residual_count == 0) {
       how.residual_count = 0;
       return all(how, where);
     }
     how.residual_count = 1;
-    how.residuals[0].cell = where.cell;
-    return all(how, where);
-  }
+    how.residuals[0].cell = cell;
+    all(how, where);
+  };
+  if (narrow) return all_in(Cell::I16);
+  if (bytes) return all_in(Cell::U8);
   all(epilogue, output);
 }
 

@@ -446,7 +446,9 @@ TEST_P(Kernels, InterleavePlanesAndTakeNoNumberForZero) {
     image[0] = end.quantized ? NAN : 0.25f;
     kernels.interleave(image.data(), 3 * width, width, channels, end.epilogue(),
                        end.layout.output(end.memory.data()), Part{0, 3, 0, 0});
-    if (end.quantized) EXPECT_EQ(read(end.layout, end.memory, 0, 0, 0), 0.0f);
+    if (end.quantized) {
+      EXPECT_EQ(read(end.layout, end.memory, 0, 0, 0), 0.0f);
+    }
     for (int64_t c = 0; c < channels; ++c)
       for (int64_t y = 0; y < 3; ++y)
         for (int64_t x = (c + y == 0); x < width; ++x)
