@@ -55,10 +55,11 @@ TEST(CommandLine, HelpOfACommandShowsItsOwnOptionsOnly) {
   for (const Command& command : command_table()) {
     const std::string page = usage(command);
     for (const Option& option : program_options())
-      if (option.name != "format")
+      if (option.name != "format") {
         EXPECT_EQ(page.find("--" + option.name) != std::string::npos, takes(command, option.name))
             << command.name << " --" << option.name << "\n"
             << page;
+      }
   }
   EXPECT_TRUE(parse_arguments({"runs", "--help"}).help);
 }
