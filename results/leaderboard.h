@@ -29,9 +29,9 @@ struct LeaderboardConfig {
   // the table.
   int64_t details = 200;
   std::string made;  // when, as people read it
-  std::map<std::string, BoardMethod> methods;
+  std::map<std::string, BoardMethod> methods = {};
   // What papers report of configurations, by their digests (results/contract_rows.h).
-  std::map<std::string, std::vector<BoardFigure>> published;
+  std::map<std::string, std::vector<BoardFigure>> published = {};
 };
 
 // Text of the store enters the page only as JSON whose '<' are escaped, and the page's script only

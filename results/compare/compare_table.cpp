@@ -147,9 +147,8 @@ Grid grid_of(const TaskComparison& task) {
       unlike = unlike || !pair.differs_in.empty();
     }
   }
-  grid.notes = {
-      "Differences in points with 95 % intervals, over paired seeds (Student). Bytes: the package "
-      "file. ms: the package."};
+  grid.notes = {"Differences in points with 95 % intervals, over paired seeds (Student).",
+                "Bytes: the package file. ms: its latency. x: over the reference."};
   if (over_samples) grid.notes.push_back("s: over the test samples instead (paired bootstrap).");
   if (unlike)
     grid.notes.push_back("!: not like for like; --explain says what keeps the two from it.");

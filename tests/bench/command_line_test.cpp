@@ -51,26 +51,20 @@ TEST(CommandLine, TakesWhatEachCommandTakes) {
   EXPECT_EQ(sweep.threads, 2);
 }
 
-// "--all", but not as the beginning of "--allocation".
-bool names_option(const std::string& page, const std::string& name) {
-  const std::string option = "--" + name;
-  for (size_t at = page.find(option); at != std::string::npos; at = page.find(option, at + 1)) {
-    const size_t end = at + option.size();
-    if (end == page.size() || (!std::isalnum(page[end]) && page[end] != '-')) return true;
-  }
+// Whether the page has the option as a word of its own: "--all" is no part of "--allocation".
+bool shows(const std::string& page, const std::string& option) {
+  const std::string word = "--" + option;
+  for (size_t at = page.find(word); at != std::string::npos; at = page.find(word, at + 1))
+    if (std::string("= \n").find(page[at + word.size()]) != std::string::npos) return true;
   return false;
 }
 
 TEST(CommandLine, HelpOfACommandShowsItsOwnOptionsOnly) {
-  for (const Command& command : command_table()) {
-    const std::string page = usage(command);
+  for (const Command& command : command_table())
     for (const Option& option : program_options())
-      if (option.name != "format") {
-        EXPECT_EQ(names_option(page, option.name), takes(command, option.name))
-            << command.name << " --" << option.name << "\n"
-            << page;
-      }
-  }
+      EXPECT_EQ(shows(usage(command), option.name), takes(command, option.name))
+          << command.name << " --" << option.name << "\n"
+          << usage(command);
   EXPECT_TRUE(parse_arguments({"runs", "--help"}).help);
 }
 
@@ -150,6 +144,48 @@ TEST_F(Program, ReplayOfEqualGroundsSaysThatNothingKnownDiffers) {
   Store(folder_ / "q.db").connection().execute("UPDATE results SET weights_hash = 'other'");
 
   EXPECT_THAT(ask("replay 1").out, HasSubstr("Nothing that is kept of the two differs"));
+}
+
+TEST_F(Program, DryRunSaysWhatWouldRunAndMakesNothing) {
+  const Answer plan = ask(small({}, "--dry-run --uniform.weight_bits=2"));
+  const Answer missing =
+      ask("run --dataset=cifar10 --seed=1 --seed=2 --dry-run --data=/no/such/folder");
+
+  EXPECT_EQ(plan.code, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("1 of 2: uniform on lenet5 / synthetic_images, seed 1"));
+  EXPECT_THAT(plan.out, HasSubstr("uniform.weight_bits=2"));
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_EQ(missing.out.find("missing: "), missing.out.rfind("missing: ")) << missing.out;
+  EXPECT_FALSE(fs::exists(folder_ / "q.db"));
+}
+
+TEST_F(Program, AMissingWeightFileIsToldBeforeThereIsARun) {
+  const Answer answer = ask(small({{"fp32.weights", "no/such.pt"}}));
+
+  EXPECT_NE(answer.code, 0);
+  EXPECT_THAT(answer.err, HasSubstr("There is no weight file no/such.pt"));
+  EXPECT_FALSE(fs::exists(folder_ / "q.db"));
+}
+
+TEST_F(Program, NamesTagsAndRemoval) {
+  ASSERT_EQ(ask(small({{"name", "mine"}})).code, 0);
+  const fs::path files = show(1).at("folder").get<std::string>();
+
+  ASSERT_EQ(ask("tag 1 paper table2").code, 0);
+  const Json found = Json::parse(ask("runs --tag=paper --format json").out);
+  const Json others = Json::parse(ask("runs --tag=pap --format json").out);
+  const Answer evaluated = ask("eval " + (files / "package.safetensors").string() +
+                               " --dataset=synthetic_images --synthetic_images.train=600 "
+                               "--synthetic_images.test=100 --synthetic_images.validation=50 "
+                               "--synthetic_images.size=16 --format json");
+
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(others.empty());
+  EXPECT_THAT(show(1).at("name").get<std::string>(), HasSubstr("mine"));
+  EXPECT_EQ(Json::parse(evaluated.out).at("top1"), show(1).at("top1_shipped")) << evaluated.err;
+  EXPECT_EQ(ask("rm 1").code, 0);
+  EXPECT_FALSE(fs::exists(files));
+  EXPECT_NE(ask("show 1").code, 0);
 }
 
 class Plugins : public Program {

@@ -121,20 +121,42 @@ export function savePng(chart, name) {
   copy.toBlob((blob) => save(name, 'image/png', blob));
 }
 
-// The same chart drawn once more, into a context that writes SVG.
-export function svgOf(chart) {
-  const {width, height, ctx} = chart;
-  const context = new Context({width, height, document});
-  for (const missing of ['resetTransform', 'setLineDash', 'getLineDash'])
-    if (typeof context[missing] !== 'function') context[missing] = () => [];
-  context.canvas = ctx.canvas;
-  chart.ctx = context;
+// svgcanvas reads fonts off a span's style attribute, which the page's policy forbids; set by script it
+// is allowed.
+function withStyledSpans(act) {
+  document.createElement = (tag) => {
+    const element = Document.prototype.createElement.call(document, tag);
+    if (tag === 'span') element.setAttribute = (name, value) => {
+      if (name === 'style') element.style.cssText = value;
+      else Element.prototype.setAttribute.call(element, name, value);
+    };
+    return element;
+  };
   try {
-    chart.draw();
+    act();
   } finally {
-    chart.ctx = ctx;
+    delete document.createElement;
   }
-  chart.draw();
+}
+
+// The same chart made once more, over a context that writes SVG: parts of a chart keep the context that
+// they began with.
+export function svgOf(chart) {
+  const {width, height} = chart;
+  const context = new Context({width, height, document});
+  const canvas = document.createElement('canvas');
+  Object.assign(canvas, {width, height, getContext: () => context});
+  context.canvas = canvas;
+  withStyledSpans(() => {
+    const copy = new Chart(canvas, {
+      type: chart.config.type,
+      data: {...chart.config.data, datasets: chart.data.datasets.map((d) => ({...d, data: [...d.data]}))},
+      options: {...chart.config._config.options, responsive: false, animation: false, devicePixelRatio: 1, zoomable: false},
+    });
+    copy.update('none');
+    context.clearRect(0, 0, width, height);
+    copy.draw();
+  });
   return context.getSerializedSvg(true);
 }
 export const saveSvg = (chart, name) => save(name, 'image/svg+xml', svgOf(chart));

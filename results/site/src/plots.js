@@ -62,7 +62,7 @@ function chart(canvas, cost, some, front, group, settings) {
   if (stairs.length) stairs.push({...stairs.at(-1), x: span[1]});
   const datasets = [{
     label: `Pareto front of group ${group.name}`, data: stairs, type: 'line', showLine: true, stepped: 'before', pointRadius: 0,
-    pointHitRadius: 0, borderColor: color(6), borderWidth: 2, borderDash: [5, 4], pointStyle: 'line',
+    pointHitRadius: 0, borderColor: color(6), borderWidth: 2, borderDash: [5, 4], pointStyle: 'line', segment: {}, // without: drawn as a Path2D, which no SVG takes
   }];
   for (const hollow of [false, true]) for (const code of methods) {
     const own = thinned(some.filter((e) => e.method === code && (e.group !== group) === hollow), cost.value);
