@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "methods/alq/activation.h"
+
 namespace quantbench {
 namespace {
 
@@ -49,7 +51,7 @@ MethodCard alq_card() {
   card.paper = "Qu et al., Adaptive Loss-aware Quantization for Multi-bit Networks, CVPR 2020";
   card.arxiv = "1912.08883";
   card.year = 2020;
-  card.quantizes = "weights";
+  card.quantizes = "weights (activations by a rule of our own)";
   const std::vector<std::string> groupings{"channel", "kernel", "pixel"};
   card.options = {
       Option::real("target_bits", 2, 0, alq::kMostBases,
@@ -65,6 +67,9 @@ MethodCard alq_card() {
       Option::real("prune_share", 0.8, 0, 100, "share of the coordinates that a pruning is worth"),
       Option::real("propose_share", 0.005, 0, 1,
                    "share of its coordinates that each weight proposes at every batch"),
+      Option::integer("activation_bits", 32, 1, 32,
+                      "bases of activations, 1..4, by our own design, for the paper's rule is not "
+                      "public; 32: float, as in the public code"),
   };
   for (Option& option : alq::round_options()) card.options.push_back(std::move(option));
   return card;
@@ -72,8 +77,38 @@ MethodCard alq_card() {
 
 QUANTBENCH_METHOD(alq_card(), Alq);
 
-Alq::Alq(const OptionValues& options)
-    : options_(options), parts_(parts_of(options.text("parts"))) {}
+Alq::Alq(const OptionValues& options) : options_(options), parts_(parts_of(options.text("parts"))) {
+  const int64_t bits = options.integer("activation_bits");
+  require(bits <= 4 || bits == 32,
+          "{}: option activation_bits takes 1..4, or 32 for float, not {}.", kOwner, bits);
+}
+
+// What a layer multiplies, but for the network's input.
+std::vector<Site> Alq::activation_sites(const Graph& graph) const {
+  std::vector<Site> out;
+  if (options_.integer("activation_bits") == 32) return out;
+  for (Site& site : operand_sites(graph))
+    if (site.point.node != 0) out.push_back(std::move(site));
+  return out;
+}
+
+void Alq::calibrate_activations(MethodContext& context) {
+  const std::vector<Site> sites = activation_sites(context.network.graph());
+  if (sites.empty()) return;
+  require(!context.calibration.empty(), "{}: activations need calibration samples.", kOwner);
+  std::vector<Point> points;
+  std::map<Point, std::string> names;
+  for (const Site& site : sites) {
+    points.push_back(site.point);
+    names[site.point] = site.name;
+  }
+  const BitWidth bits(options_.integer("activation_bits"));
+  context.network.eval();
+  context.network.observe(context.calibration.front(), points,
+                          [&](const Point& point, const Tensor& x, const TapContext&) {
+                            activations_[names.at(point)] = alq::fitted_bases(x, bits);
+                          });
+}
 
 Groups Alq::groups_at(const Graph& graph, const std::vector<Site>& sites, size_t index) const {
   const auto is_conv = [&](const Site& site) { return site.shape.size() == 4; };
@@ -107,6 +142,7 @@ void Alq::plan(MethodContext& context) {
     lost += (decode(made.encode({})) - weight).square().sum().item<double>();
     whole += weight.square().sum().item<double>();
   }
+  calibrate_activations(context);
   context.log(fmt::format("ALQ: {} bases a group miss {:.3f} % of the weights' energy", bases(),
                           100 * lost / std::max(whole, 1e-30)));
 }
@@ -122,6 +158,13 @@ void Alq::attach(Network& network) {
     network.set_tap(sites_[i].point, weights_.back());
   }
   sketches_.clear();
+  for (const Site& site : activation_sites(graph)) {
+    const auto found = activations_.find(site.name);
+    require(found != activations_.end(), "{}: {} has no bases; it must be planned or loaded first.",
+            kOwner, site.name);
+    network.set_tap(site.point, std::make_shared<alq::SharedBasesQuantizer>(found->second,
+                                                                            is_relu(graph, site)));
+  }
 }
 
 std::vector<Phase> Alq::phases(Network& network, const TrainingBudget& budget) {

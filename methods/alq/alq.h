@@ -24,21 +24,27 @@ class Alq : public Method {
   Figures figures() const override;
   // Signs and 32 bits a coordinate (the paper's convention).
   PaperSize paper_size(const Site& site, const Encoding& encoding) const override;
-  MethodState save() const override { return {{{"latent", latent_}}, {}}; }
-  void load(const MethodState& state) override { latent_ = state.values.at("latent").get<bool>(); }
+  MethodState save() const override { return {{{"latent", latent_}}, activations_}; }
+  void load(const MethodState& state) override {
+    latent_ = state.values.at("latent").get<bool>();
+    activations_ = state.tensors;
+  }
   std::map<std::string, std::string> artefacts() const override;
 
  private:
   // How the `index`-th weight of the network is cut.
   alq::Groups groups_at(const Graph& graph, const std::vector<Site>& sites, size_t index) const;
+  std::vector<Site> activation_sites(const Graph& graph) const;
+  void calibrate_activations(MethodContext& context);
   int bases() const { return static_cast<int>(options_.integer("bases")); }
 
   OptionValues options_;
   std::vector<int64_t> parts_;  // of Linear layers in order, as far as given
   double weight_decay_ = 0;     // of coordinates
   std::vector<alq::StagedPhase> stages_;
-  std::vector<alq::Sketched> sketches_;  // between plan() and attach()
-  bool latent_ = false;                  // polishing has begun
+  std::vector<alq::Sketched> sketches_;        // between plan() and attach()
+  std::map<std::string, Tensor> activations_;  // bases to start from, by site
+  bool latent_ = false;                        // polishing has begun
   std::vector<Site> sites_;
   std::vector<std::shared_ptr<alq::MultiBitQuantizer>> weights_;
 };
