@@ -84,9 +84,9 @@ class Compiler {
                                          return addend.value == step.output;
                                        });
                  auto* product = std::get_if<Product>(&other.work);
-                 return product && (std::holds_alternative<FloatWeights>(product->weights) ||
-                                    (std::holds_alternative<IntegerWeights>(product->weights) &&
-                                     other.accumulator == Accumulator::Int32));
+                 // Sums of floats have an order, that of the flattened features.
+                 return product && std::holds_alternative<IntegerWeights>(product->weights) &&
+                        other.accumulator == Accumulator::Int32;
                }) &&
            step.output != plan_.output;
   }
