@@ -1,6 +1,7 @@
 #include "bench/checkpoint.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/safe_name.h"
 #include "base/sha256.h"
 
@@ -43,7 +44,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string&
   SafeTensors file = read_safetensors(path);
   Checkpoint out;
   try {
-    const auto header = nlohmann::json::parse(file.metadata.at("checkpoint"));
+    const auto header = parse_json(file.metadata.at("checkpoint"), path.string());
     require(header.at("version") == kVersion, "{} was written by another version of quantbench.",
             path.string());
     out.recipe = file.metadata.at("recipe");
