@@ -2,7 +2,7 @@
 JOBS ?= $(shell nproc)
 TEST_JOBS ?= 2
 
-.PHONY: build demo test bench format tidy clean deps dev-deps configure
+.PHONY: build demo test bench fuzz format tidy clean deps dev-deps configure
 
 build: configure
 	cmake --build --preset release -j $(JOBS)
@@ -18,6 +18,14 @@ test: build
 # Every Google Benchmark program (build/release/bench_*), one after the other.
 bench: dev-deps build
 	set -e; for program in build/release/bench_*; do $$program; done
+
+# Every reader of foreign files, for FUZZ_SECONDS each, from its corpus; what it finds stays in
+# build/fuzz/found.
+FUZZ_SECONDS ?= 60
+fuzz: dev-deps
+	cmake --preset fuzz
+	cmake --build --preset fuzz -j $(JOBS) --target fuzz
+	tests/fuzz/run build/fuzz/fuzz $(FUZZ_SECONDS)
 
 format: dev-deps
 	git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format -i

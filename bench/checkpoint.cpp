@@ -1,6 +1,7 @@
 #include "bench/checkpoint.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/safe_name.h"
 #include "models/safetensors.h"
 
@@ -54,7 +55,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string&
   std::map<std::string, NamedTensors*> groups{{"optimizer", &out.optimizer},
                                               {"average", &out.average}};
   try {
-    const auto header = nlohmann::json::parse(file.metadata.at("checkpoint"));
+    const auto header = parse_json(file.metadata.at("checkpoint"), path.string());
     const int version = header.at("version");
     require(
         version == kVersion,

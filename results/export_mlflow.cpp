@@ -141,7 +141,8 @@ void export_mlflow(const Store& store, const RunFilter& filter, const fs::path& 
                       "last_update_time: 0\nlifecycle_stage: active\nname: quantbench\n",
                       kExperiment));
     for (const RunRecord& run : store.runs(filter)) write_run(store, run, experiment);
-    require(put_in_place(part, folder), "Cannot put the MLflow store at {}: {}.", folder.string(),
+    const bool placed = put_in_place(part, folder);
+    require(placed, "Cannot put the MLflow store at {}: {}.", folder.string(),
             errno == EEXIST ? "another export made it meanwhile" : std::strerror(errno));
   } catch (const fs::filesystem_error& problem) {
     fs::remove_all(part);

@@ -3,15 +3,15 @@
 # when everything is there; otherwise it needs root, or sudo.
 #
 #     scripts/install_deps.sh          to build, test and run
-#     scripts/install_deps.sh --dev    also what `make format`, `make tidy` and `make bench` use, and SIMDe, against
-#                                      which the tests compile the AVX-512 kernels on any machine
+#     scripts/install_deps.sh --dev    also what `make format`, `make tidy`, `make bench` and `make fuzz` use, and
+#                                      SIMDe, against which the tests compile the AVX-512 kernels on any machine
 set -eu
 
 packages="build-essential cmake ninja-build make git pkg-config ca-certificates curl
   libtorch-dev libopenblas-dev libopencv-dev libboost-dev libboost-program-options-dev
   libsqlite3-dev libfmt-dev libssl-dev libzip-dev zlib1g-dev nlohmann-json3-dev
   libbenchmark-dev libgtest-dev libgmock-dev python3-minimal python3-numpy"
-dev_packages="libsimde-dev ccache clang-format clang-tidy python3-torch"
+dev_packages="ccache clang clang-format clang-tidy libclang-rt-dev libomp-dev libsimde-dev python3-torch"
 
 case "${1:-}" in
   "") ;;

@@ -19,6 +19,15 @@ if(QUANTBENCH_SANITIZE)
   target_link_options(quantbench_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
+if(QUANTBENCH_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    message(FATAL_ERROR "QUANTBENCH_FUZZ needs clang: cmake --preset fuzz.")
+  endif()
+  target_compile_options(quantbench_flags INTERFACE
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(quantbench_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
 function(quantbench_part name)
   add_library(${name} OBJECT ${ARGN})
   target_link_libraries(${name} PUBLIC quantbench_flags quantbench_private_flags

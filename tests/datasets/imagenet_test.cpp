@@ -97,6 +97,33 @@ TEST_F(ImageNetFolder, ItsFingerprintFollowsFilesAndSplit) {
   EXPECT_NE(open()->fingerprint(), before);
 }
 
+TEST_F(ImageNetFolder, ItsFingerprintFollowsTheContents) {
+  const fs::path path = root_ / "imagenet/val/n01/c.png";
+  std::ofstream(path, std::ios::binary) << "0123456789";
+  const std::string before = open()->fingerprint();
+
+  std::ofstream(path, std::ios::binary) << "0123456780";
+
+  EXPECT_NE(open()->fingerprint(), before);
+}
+
+TEST_F(ImageNetFolder, RefusesAJpegThatIsCutOff) {
+  std::vector<unsigned char> bytes;
+  cv::Mat noise(64, 64, CV_8UC3);
+  cv::randu(noise, 0, 255);
+  cv::imencode(".jpg", noise, bytes);
+  const auto write = [&](size_t size) {
+    std::ofstream(root_ / "imagenet/val/n01/c.png", std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(size));
+  };
+  write(bytes.size());
+  EXPECT_NO_THROW(take(*open(), Split::Test, 0));
+
+  write(bytes.size() / 2);
+
+  EXPECT_THROW(take(*open(), Split::Test, 0), Error);
+}
+
 TEST_F(ImageNetFolder, RefusesWhatItCannotRead) {
   std::ofstream(root_ / "imagenet/val/n01/c.png") << "no picture";
   EXPECT_THROW(take(*open(), Split::Test, 0), Error);

@@ -41,12 +41,19 @@ class HostileStore : public StoreTest {
 
   int64_t runs_here() { return Store(path()).connection().integer("SELECT count(*) FROM runs"); }
 
-  // The shard as version 1 left it: without what version 2 added.
+  // Instead of the shard a store of version 1 with one run.
   void make_version1() const {
-    change(
-        "DROP INDEX runs_uid; DROP INDEX runs_configuration; ALTER TABLE runs DROP COLUMN uid; "
-        "ALTER TABLE runs DROP COLUMN configuration; ALTER TABLE results DROP COLUMN contract; "
-        "DROP TABLE contracts; DROP TABLE configurations; PRAGMA user_version = 1");
+    std::filesystem::remove(path("shard.db"));
+    Connection database(path("shard.db"), Connection::Access::Write);
+    upgrade(database, {migrations().front()});
+    database.execute(
+        "INSERT INTO recipes VALUES (1, 'digest', 'method = uniform' || char(10)); "
+        "INSERT INTO provenances VALUES (1, 'digest', 'abc', 0, 'GNU', '-O2', 'Release', '{}', "
+        "'a CPU', '', 'AVX2', 'BLAS', 'Debian', 1, 'cpu'); "
+        "INSERT INTO runs (identity, repetition, status, method, method_version, model, dataset, "
+        "dataset_fingerprint, preprocessing, seed, recipe, provenance, started, folder) VALUES "
+        "('identity', 0, 'failed', 'uniform', 1, 'lenet5', 'mnist', 'f00d', 'mean', 1, 1, 1, "
+        "'2026-01-01T00:00:00Z', '1-uniform')");
   }
 };
 

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "methods/common/exact_trace.h"
 #include "methods/common/signs.h"
 #include "models/builder.h"
@@ -357,6 +359,22 @@ TEST(Signs, AreBalancedAndBelongToTheirStream) {
   EXPECT_FALSE(torch::equal(a, random_signs({100000}, RandomStream(2, "s"))));
   EXPECT_TRUE(torch::equal(a.abs(), torch::ones_like(a)));
   EXPECT_LT(std::abs(a.mean().item<double>()), 0.02);
+}
+
+// Planning may take minutes; whoever asks it to stop does not wait for its end.
+TEST(HutchinsonTraces, StopWhenAskedTo) {
+  const Quadratic quadratic(torch::eye(3, torch::kDouble));
+  const auto plan_after_a_signal = [&] {
+    request_interrupt();
+    try {
+      quadratic.hessian();
+    } catch (const Interrupted&) {
+      std::exit(7);
+    }
+    std::exit(0);
+  };
+
+  EXPECT_EXIT(plan_after_a_signal(), testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

@@ -1,0 +1,21 @@
+#include "models/pytorch_file.h"
+#include "models/safetensors.h"
+#include "models/weight_file.h"
+#include "tests/fuzz/target.h"
+
+namespace quantbench::fuzz {
+
+const Registration safetensors("safetensors",
+                               [](std::string_view bytes) { parse_safetensors(bytes, "it"); });
+
+const Registration weight_file("weight_file", [](std::string_view bytes) {
+  read_weight_file(file_of("weights", bytes));
+});
+
+const Registration pytorch_legacy("pytorch_legacy", [](std::string_view bytes) {
+  static const std::string magic("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
+  const bool there = bytes.substr(0, magic.size()) == magic;
+  parse_pytorch_legacy(there ? std::string(bytes) : magic + std::string(bytes), "it");
+});
+
+}  // namespace quantbench::fuzz
