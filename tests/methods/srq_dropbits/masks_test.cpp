@@ -39,7 +39,9 @@ TEST(DropMasks, KeepZeroAlwaysAndTheRestAtTheirRate) {
     for (uint64_t i = 0; i < 4000; ++i) {
       const Tensor z = masks.draw(random.child(i));
       sum += z;
-      if (groups == MaskGroups::Pair) EXPECT_EQ(z[3].item<float>(), z[5].item<float>());  // -1, 1
+      if (groups == MaskGroups::Pair) {
+        EXPECT_EQ(z[3].item<float>(), z[5].item<float>());  // -1, 1
+      }
     }
     EXPECT_EQ(sum[4].item<float>(), 4000);
     for (int64_t i : {0, 1, 2, 3, 5, 6, 7}) EXPECT_NEAR(sum[i].item<float>() / 4000, 0.9, 0.02);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "methods/common/soft_staircase.h"
 #include "models/builder.h"
 #include "tests/methods/support.h"
 
