@@ -135,9 +135,8 @@ void expect_masked_is_naive(torch::ScalarType type, double tolerance) {
         z[-low] = 1;
         const Tensor upstream = torch::rand({40, 10}, torch::kFloat64) + 0.1;
         const auto run = [&](torch::ScalarType t, bool fused) {
-          // Copies: a gradient of one run must not meet the next.
-          const Tensor leaf = x.to(t, false, true).requires_grad_();
-          const Tensor masks = z.to(t, false, true).requires_grad_();
+          const Tensor leaf = x.detach().to(t).clone().requires_grad_(),
+                       masks = z.detach().to(t).clone().requires_grad_();
           const Tensor a = torch::full({1}, alpha, t).requires_grad_();
           const Tensor s = torch::full({1}, alpha / ratio, t).requires_grad_();
           const Tensor y = fused ? categorical_quantize(leaf, a, s, masks, mean_on(low, high, true))
