@@ -50,13 +50,14 @@ template <typename Real>
 struct Part {
   explicit Part(int64_t window)
       : window(window),
-        room(static_cast<size_t>(4 * window * kPart)),
+        room(static_cast<size_t>(5 * window * kPart)),
         index(static_cast<size_t>(window * kPart)) {}
 
   Real* point(int64_t w) { return room.data() + w * kPart; }
   Real* score(int64_t w) { return room.data() + (window + w) * kPart; }
   Real* by_position(int64_t w) { return room.data() + (2 * window + w) * kPart; }
   Real* by_slope(int64_t w) { return room.data() + (3 * window + w) * kPart; }
+  Real* choice(int64_t w) { return room.data() + (4 * window + w) * kPart; }
   int32_t* place(int64_t w) { return index.data() + w * kPart; }
 
   int64_t window;
@@ -90,7 +91,8 @@ QUANTBENCH_INLINE void place_elements(const Real* x, int64_t count, const Catego
   }
 }
 
-// score = z pi e^u; and the derivatives of log pi.
+// score = z pi e^u; and the derivatives of log pi. The point is chosen by cells of one width, the
+// outer ones too: else an outer point, whose cell has no end, would win over a nearer one.
 template <typename Real>
 QUANTBENCH_INLINE void score(Part<Real>& part, int64_t w, int64_t count, int64_t begin,
                              const Categories<Real>& c, Noise noise) {
@@ -100,6 +102,7 @@ QUANTBENCH_INLINE void score(Part<Real>& part, int64_t w, int64_t count, int64_t
   const Real half = static_cast<Real>(0.5), reach = c.reach;
   const Real* point = part.point(w);
   Real *to = part.score(w), *by_position = part.by_position(w), *by_slope = part.by_slope(w);
+  Real* choice = part.choice(w);
   for (int64_t i = 0; i < count; ++i) {
     const Real p = part.position[i], n = point[i];
     const Real a = fast_exp(limited(r * (p - n - half), -kExponent<Real>, kExponent<Real>));
@@ -112,6 +115,7 @@ QUANTBENCH_INLINE void score(Part<Real>& part, int64_t w, int64_t count, int64_t
     const Real pi = lowest ? upper : highest ? above : a * both * inner;
     const bool outer = lowest | highest;
     const bool far = std::abs(n - part.nearest[i]) > reach;
+    choice[i] = far ? 0 : to[i] * a * both;
     to[i] = far ? 0 : to[i] * pi;
     by_position[i] = r * (upper + lower - 1);
     by_slope[i] =
@@ -122,6 +126,7 @@ QUANTBENCH_INLINE void score(Part<Real>& part, int64_t w, int64_t count, int64_t
   for (int64_t i = 0; i < count; ++i) {
     const auto of_point = static_cast<uint32_t>(static_cast<int32_t>(point[i] - c.low));
     to[i] *= gumbel_weight<Real>(static_cast<uint32_t>(begin + i) * points + of_point, noise);
+    choice[i] = to[i];
   }
 }
 
@@ -129,16 +134,19 @@ QUANTBENCH_INLINE void score(Part<Real>& part, int64_t w, int64_t count, int64_t
 template <typename Real>
 QUANTBENCH_INLINE void normalise(Part<Real>& part, int64_t count, const Categories<Real>& c) {
   constexpr Real kLeast = static_cast<Real>(1e-30);
+  Real most[kPart];
   for (int64_t i = 0; i < count; ++i) {
+    most[i] = -1;
     part.best[i] = -1;
     part.best_point[i] = 0;
     part.total[i] = 0;
     part.mean[i] = 0;
   }
   for (int64_t w = 0; w < part.window; ++w) {
-    const Real *from = part.score(w), *point = part.point(w);
+    const Real *from = part.score(w), *choice = part.choice(w), *point = part.point(w);
     for (int64_t i = 0; i < count; ++i) {
-      const bool more = from[i] > part.best[i];
+      const bool more = choice[i] > most[i];
+      most[i] = more ? choice[i] : most[i];
       part.best[i] = more ? from[i] : part.best[i];
       part.best_point[i] = more ? point[i] : part.best_point[i];
     }

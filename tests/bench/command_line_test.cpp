@@ -191,7 +191,7 @@ TEST_F(Program, NamesTagsAndRemoval) {
 class Plugins : public Program {
  protected:
   static std::map<std::string, std::string> ternary() {
-    return {{"method", "ternary"}, {"train.epochs", "0"}};
+    return {{"method", "ternary_example"}, {"train.epochs", "0"}};
   }
   // The small recipe without the keys of the built-in method.
   static std::string run_with(const fs::path& plugin) {
@@ -205,7 +205,7 @@ TEST_F(Plugins, ArePartOfARunAndFoundAgain) {
   const Answer run = ask(run_with(EXAMPLE_PLUGIN));
   ASSERT_EQ(run.code, 0) << run.err;
 
-  const std::string expected = "ternary 1 " + sha256_file(EXAMPLE_PLUGIN);
+  const std::string expected = "ternary_example 1 " + sha256_file(EXAMPLE_PLUGIN);
   const Answer replay = ask("replay 1");
 
   EXPECT_EQ(show(1).at("plugin"), expected);
@@ -236,7 +236,7 @@ TEST_F(Plugins, AMissingOneIsNamed) {
   const Answer answer = ask("replay 1");
 
   EXPECT_NE(answer.code, 0);
-  EXPECT_THAT(answer.err, HasSubstr("The method ternary (version 1) came from a plug-in"));
+  EXPECT_THAT(answer.err, HasSubstr("The method ternary_example (version 1) came from a plug-in"));
   EXPECT_THAT(answer.err, HasSubstr(sha256_file(EXAMPLE_PLUGIN)));
 }
 

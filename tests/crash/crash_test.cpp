@@ -67,10 +67,15 @@ TEST_F(Crash, ARunGoesOnAndEndsWithTheSameBits) {
     ASSERT_TRUE(was_killed_at(1 + calls * point / kPoints, words));
     expect_whole();
     std::string status = "absent";
-    if (const Answer listed = ask("runs --format json"); listed.code == 0)
+    if (const Answer listed = ask("runs --format json"); listed.code == 0) {
       if (const Json runs = Json::parse(listed.out); !runs.empty()) status = runs[0].at("status");
-    if (status == "running") EXPECT_EQ(ask("resume 1").code, 0);
-    if (status == "absent") EXPECT_EQ(ask(words).code, 0);
+    }
+    if (status == "running") {
+      EXPECT_EQ(ask("resume 1").code, 0);
+    }
+    if (status == "absent") {
+      EXPECT_EQ(ask(words).code, 0);
+    }
     const Json now = show(1);
     for (const char* key : {"status", "weights_hash", "package_hash", "predictions_hash"})
       EXPECT_EQ(now.at(key), whole.at(key)) << key;
@@ -108,7 +113,9 @@ TEST_F(Crash, AnExportIsWholeOrAbsent) {
   for (int call = 1; call <= calls; ++call) {
     SCOPED_TRACE(call);
     if (!was_killed_at(call, words)) continue;  // the calls of the store's helper files vary
-    if (fs::exists(folder / "runs.json")) EXPECT_EQ(read_file(folder / "runs.json"), whole);
+    if (fs::exists(folder / "runs.json")) {
+      EXPECT_EQ(read_file(folder / "runs.json"), whole);
+    }
     EXPECT_EQ(ask(words).code, 0);
     EXPECT_EQ(names(folder), std::vector<std::string>{"runs.json"});
     fs::remove(folder / "runs.json");
@@ -130,7 +137,9 @@ TEST_F(Crash, ALeaderboardIsWholeOrAbsent) {
     SCOPED_TRACE(call);
     fs::remove(folder / "index.html");
     if (!was_killed_at(call, words)) continue;
-    if (fs::exists(folder / "index.html")) EXPECT_TRUE(is_whole());
+    if (fs::exists(folder / "index.html")) {
+      EXPECT_TRUE(is_whole());
+    }
     EXPECT_EQ(ask(words).code, 0);
     EXPECT_EQ(names(folder), std::vector<std::string>{"index.html"});
     EXPECT_TRUE(is_whole());
