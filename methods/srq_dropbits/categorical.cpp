@@ -24,7 +24,8 @@ kernels::Categories<Real> categories_of(const Settings& s) {
   kernels::Categories<Real> out;
   out.low = static_cast<Real>(s.rule.low);
   out.high = static_cast<Real>(s.rule.high);
-  out.slope = static_cast<Real>(s.alpha / s.sigma);
+  // Steeper ones leave the range of exp(); their categories are 0 or 1 long before.
+  out.slope = static_cast<Real>(std::min(s.alpha / s.sigma, kernels::steepest<Real>()));
   out.open = s.rule.open;
   out.reach = static_cast<Real>(s.rule.local * s.sigma / s.alpha);
   out.temperature = static_cast<Real>(s.rule.temperature);

@@ -17,6 +17,12 @@ namespace quantbench::srq::kernels {
 
 using quantbench::kernels::Rectifier;
 
+// The largest slope whose neighbours' probabilities the kernels can tell apart.
+template <typename Real>
+constexpr double steepest() {
+  return sizeof(Real) == 4 ? 20 : 150;
+}
+
 template <typename Real>
 struct Categories {
   Real low = 0, high = 0;  // integers of the whole grid

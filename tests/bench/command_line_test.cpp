@@ -222,7 +222,7 @@ TEST_F(Plugins, AChangedOneIsNoRepetition) {
   std::ofstream(changed, std::ios::app) << "one byte more";
 
   ASSERT_EQ(ask(run_with(changed)).code, 0);
-  const Answer compared = ask("compare 1 2 --plugin " + changed.string());
+  const Answer compared = ask("compare 1 2 --explain --plugin " + changed.string());
 
   EXPECT_EQ(show(2).at("repetition"), 0);
   EXPECT_NE(show(1).at("identity"), show(2).at("identity"));

@@ -102,6 +102,9 @@ TEST_F(StoreTest, ContractsOfVersionTwoAreDerivedAnew) {
     add_run(store, {});
     store.connection().execute(
         "UPDATE contracts SET training_budget = '2 epochs, batch 20', sha256 = 'old'; "
+        "ALTER TABLE results DROP COLUMN size_paper_parameters; "
+        "ALTER TABLE results DROP COLUMN overhead; DROP TABLE figures; "
+        "ALTER TABLE runs DROP COLUMN name; ALTER TABLE runs DROP COLUMN tags; "
         "PRAGMA user_version = 2");
   }
   const Store store(path());
