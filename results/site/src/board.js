@@ -53,7 +53,7 @@ function fromAddress(query) {
   }
   if (!Number.isInteger(state.task) || !tasks[state.task]) state.task = defaults.task;
   if (state.group !== 'all' && !groups[state.task]?.some((g) => g.name === state.group)) state.group = 'A';
-  if (!byKey[state.sort]) state.sort = defaults.sort;
+  if (!Object.hasOwn(byKey, state.sort)) state.sort = defaults.sort;
   if (!(state.page > 0)) state.page = 0;
 }
 
