@@ -30,6 +30,18 @@ const measures = [
   {key: 'latency', title: 'Latency', unit: 'ms', value: (row) => numbers.latency_ms[row], show: (v) => `${format.decimal(v, 3)} ms`},
 ];
 
+// The axis of dates: whole days, few enough for the width. Its ends are given, since a lone date
+// would be surrounded by years.
+function dates(rows) {
+  const days = rows.map((row) => numbers.started[row] / 86400).filter(Number.isFinite);
+  const ends = days.reduce(([a, b], day) => [Math.min(a, day), Math.max(b, day)], [Infinity, -Infinity]);
+  const [first, last] = days.length ? [Math.floor(ends[0]), Math.floor(ends[1]) + 1] : [0, 1];
+  return {
+    type: 'linear', min: 86400 * first, max: 86400 * last,
+    ticks: {maxRotation: 0, autoSkipPadding: 16, stepSize: 86400 * Math.ceil((last - first) / 12), callback: (v) => format.day(v)},
+  };
+}
+
 // One measure over real dates.
 function plot(canvas, measure, rows, regressed) {
   const seeds = [...new Set(rows.map((row) => numbers.seed[row]))].sort((a, b) => a - b).slice(0, 8);
@@ -49,7 +61,7 @@ function plot(canvas, measure, rows, regressed) {
     })},
     options: {
       parsing: false,
-      scales: {x: {type: 'linear', ticks: {maxRotation: 0, autoSkipPadding: 16, stepSize: 86400, callback: (v) => format.day(v)}}, y: axis(measure.unit)},
+      scales: {x: dates(rows), y: axis(measure.unit)},
       plugins: {
         legend: {position: 'bottom'},
         tooltip: {callbacks: {
