@@ -27,7 +27,7 @@ Accuracy measure_accuracy(const Dataset& dataset, const EvaluationConfig& config
     const Batch batch = loader.next().value().to(config.device);
     const Tensor logits = batch.scored(classifier(batch)).to(torch::kCPU);
     const Tensor target = batch.target.to(torch::kCPU);
-    out.nan = out.nan || !torch::isfinite(logits).all().item<bool>();
+    out.not_finite = out.not_finite || !torch::isfinite(logits).all().item<bool>();
     loss += torch::cross_entropy_loss(logits, target, {}, at::Reduction::Sum).item<double>();
     const Tensor predicted = logits.argmax(1);
     const int64_t k = std::min<int64_t>(5, logits.size(1));
@@ -48,7 +48,7 @@ Accuracy measure_accuracy(const Dataset& dataset, const EvaluationConfig& config
     if (watch) watch(std::min(first + config.batch, total), total);
   }
   if (out.samples) out.loss = loss / static_cast<double>(out.samples);
-  out.nan = out.nan || !std::isfinite(out.loss);
+  out.not_finite = out.not_finite || !std::isfinite(out.loss);
   return out;
 }
 

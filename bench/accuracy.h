@@ -12,7 +12,7 @@ namespace quantbench {
 struct Accuracy {
   int64_t samples = 0, correct = 0, correct5 = 0;
   double loss = 0;  // mean cross-entropy
-  bool nan = false;
+  bool not_finite = false;
   PredictionRow predictions;
 
   double top1() const {

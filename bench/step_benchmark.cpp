@@ -28,6 +28,7 @@ class Trained : public StepSubject {
     method_->plan(context);
     method_->attach(network_);
     network_.train();
+    network_.compute().bf16 = task.bf16;
     TrainingBudget budget;
     budget.epochs = 1;
     budget.optimizer = task.optimizer;

@@ -29,6 +29,7 @@ struct TrainedTask {
   std::string method = "fp32";
   std::map<std::string, std::string> method_options{};
   OptimizerConfig optimizer{};
+  bool bf16 = false;
   int warm_up = 2;  // steps
 };
 std::unique_ptr<StepSubject> train_on(const TrainedTask& task);

@@ -71,6 +71,7 @@ struct Data {
   std::string model;
   std::vector<int64_t> input;
   int64_t batch;
+  bool bf16 = false;
 };
 
 void add(const std::string& name, const Data& data, const std::string& method,
@@ -83,6 +84,7 @@ void add(const std::string& name, const Data& data, const std::string& method,
     task.batch.input = torch::randn(shape);
     task.batch.target = torch::arange(data.batch) % 10;
     task.input = data.input;
+    task.bf16 = data.bf16;
     task.method = method;
     task.method_options = options;
     task.optimizer.lr = 0.01;
@@ -96,11 +98,15 @@ void add(const std::string& name, const Data& data, const std::string& method,
 
 int main(int argc, char** argv) {
   using namespace quantbench;
-  const Data resnet{"resnet20", {3, 32, 32}, 128};
+  const Data resnet{"resnet20", {3, 32, 32}, 128}, narrow{"resnet20", {3, 32, 32}, 128, true};
   add("resnet20: fp32", resnet, "fp32");
-  for (const char* rule : {"ste", "lsq", "pact", "dorefa"})
-    add(fmt::format("resnet20: uniform_w4a4_{}", rule), resnet, "uniform",
-        {{"mode", "qat"}, {"rule", rule}, {"weight_bits", "4"}, {"activation_bits", "4"}});
+  add("resnet20: fp32_in_bf16", narrow, "fp32");
+  for (const char* rule : {"ste", "lsq", "pact", "dorefa"}) {
+    const std::map<std::string, std::string> w4a4{
+        {"mode", "qat"}, {"rule", rule}, {"weight_bits", "4"}, {"activation_bits", "4"}};
+    add(fmt::format("resnet20: uniform_w4a4_{}", rule), resnet, "uniform", w4a4);
+    add(fmt::format("resnet20: uniform_w4a4_{}_in_bf16", rule), narrow, "uniform", w4a4);
+  }
   for (const char* bits : {"2", "4"}) {
     const std::map<std::string, std::string> both{{"weight_bits", bits}, {"activation_bits", bits}};
     add(fmt::format("resnet20: quantization_networks_w{0}a{0}", bits), resnet,

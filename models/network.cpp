@@ -106,8 +106,13 @@ Tensor Network::tapped(const Point& point, const Tensor& x, const TapContext& co
   if (!taps_on_) return x;
   auto found = taps_.find(point);
   if (found == taps_.end()) return x;
-  return found->second->forward(x.scalar_type() == torch::kBFloat16 ? x.to(torch::kFloat) : x,
-                                context);
+  Tap& tap = *found->second;
+  if (compute_.nudge != 0 && context.rows != Rows::Parameter) {
+    const Tensor nudged = x * (1 + compute_.nudge);
+    return tap.forward(nudged, context);
+  }
+  if (x.scalar_type() != torch::kBFloat16 || tap.takes_bf16()) return tap.forward(x, context);
+  return tap.forward(x.to(torch::kFloat), context).to(torch::kBFloat16);
 }
 
 Tensor Network::evaluate(int index, const Batch& batch, std::vector<Tensor>& values) {

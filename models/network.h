@@ -19,6 +19,8 @@ namespace quantbench {
 struct ComputeOptions {
   bool channels_last = true;  // 4-d tensors in NHWC; logits differ in rounding only
   bool bf16 = false;          // autocast of convolutions and matrix products
+  // Activations reach their taps larger by this share: what moves then stood on an edge.
+  double nudge = 0;
 };
 
 class Network : public torch::nn::Module {

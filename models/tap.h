@@ -55,6 +55,10 @@ class Tap : public torch::nn::Module {
   // True when this tap at the output of a ReLU does the ReLU's work as well: the executor then
   // skips the ReLU and sets context.relu, which saves one pass over memory in each direction.
   virtual bool absorbs_relu() const { return false; }
+
+  // True when forward() takes bfloat16 as well as float32 and gives back what it was given; other
+  // taps get float32, at the cost of two more passes over memory.
+  virtual bool takes_bf16() const { return false; }
 };
 
 }  // namespace quantbench

@@ -13,9 +13,9 @@ inline void refuse_second_derivative() {
           "A quantizer has no second derivative: take it without taps (Network::enable_taps).");
 }
 
-// The gradient as float32 in the memory layout of `x`, which kernels walk in step.
+// The gradient in the type and memory layout of `x`: kernels walk both in step.
 inline Tensor laid_out_as(const Tensor& x, const Tensor& gradient) {
-  if (gradient.strides() == x.strides() && gradient.scalar_type() == torch::kFloat32)
+  if (gradient.strides() == x.strides() && gradient.scalar_type() == x.scalar_type())
     return gradient;
   return torch::empty_like(x).copy_(gradient);
 }

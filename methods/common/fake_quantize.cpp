@@ -7,6 +7,7 @@
 #include "methods/common/kernel_grids.h"
 #include "methods/common/parallel.h"
 #include "methods/common/range.h"
+#include "methods/common/run_memory.h"
 
 namespace quantbench {
 namespace {
@@ -78,20 +79,20 @@ kernels::Extremes extremes_of(const Tensor& x) {
 
 Tensor quantized(const Tensor& x, Settings& s) {
   if (s.grids.empty()) {
-    const Tensor r = rectified(x, s.rule);
+    const Tensor r = rectified(x.to(torch::kFloat32), s.rule);
     if (s.observe && r.numel() > 0) s.observed = extremes_of(r);
-    return apply(s.format, r);
+    return apply(s.format, r).to(x.scalar_type());
   }
   Tensor y = torch::empty_like(x);
-  const float* from = x.data_ptr<float>();
-  float* to = y.data_ptr<float>();
   const Runs runs(x, rows(s));
   std::vector<kernels::Extremes> found(s.observe ? static_cast<size_t>(runs.count()) : 0);
   runs.for_each([&](int64_t run, int64_t row, int64_t first, int64_t count) {
-    kernels::quantize(from + first, to + first, count, s.grids[static_cast<size_t>(row)],
+    const ReadRun from(x, first, count);
+    WrittenRun to(y, first, count);
+    kernels::quantize(from.data(), to.data(), count, s.grids[static_cast<size_t>(row)],
                       s.rectifier);
     if (s.observe)
-      found[static_cast<size_t>(run)] = kernels::extremes(from + first, count, s.rectifier);
+      found[static_cast<size_t>(run)] = kernels::extremes(from.data(), count, s.rectifier);
   });
   for (const kernels::Extremes& e : found) {
     s.observed.low = std::min(s.observed.low, e.low);
@@ -109,7 +110,8 @@ Scaled scaled(const Tensor& x, const Settings& s) {
   auto integer = [&](const Tensor& code) {
     return align(f, f.step * code - f.zero_point, x).to(torch::kFloat32);
   };
-  return {rectified(x, s.rule) * align(f, f.scale, x).reciprocal(), integer(lowest_code(f)),
+  const Tensor real = x.to(torch::kFloat32);
+  return {rectified(real, s.rule) * align(f, f.scale, x).reciprocal(), integer(lowest_code(f)),
           integer(highest_code(f))};
 }
 
@@ -141,8 +143,9 @@ Tensor straight_backward(const Tensor& x, const Tensor& gradient, const Settings
     const float half = 0.5f * grid.step;
     const float low = open ? -kInfinity : grid.step * grid.low - grid.zero_point - half;
     const float high = open ? kInfinity : grid.step * grid.high - grid.zero_point + half;
-    kernels::straight_backward(x.data_ptr<float>() + first, g.data_ptr<float>() + first,
-                               dx.data_ptr<float>() + first, count, grid.inverse, low, high,
+    const ReadRun from(x, first, count), slope(g, first, count);
+    WrittenRun to(dx, first, count);
+    kernels::straight_backward(from.data(), slope.data(), to.data(), count, grid.inverse, low, high,
                                s.rectifier);
   });
   return dx;
@@ -158,9 +161,10 @@ std::pair<Tensor, Tensor> summing_backward(const Tensor& x, const Tensor& gradie
   const Runs runs(x, rows(s));
   std::vector<double> sums(static_cast<size_t>(runs.count()));
   runs.for_each([&](int64_t run, int64_t row, int64_t first, int64_t count) {
+    const ReadRun from(x, first, count), slope(g, first, count);
+    WrittenRun to(dx, first, count);
     sums[static_cast<size_t>(run)] =
-        kernel(x.data_ptr<float>() + first, g.data_ptr<float>() + first,
-               dx.data_ptr<float>() + first, count, s.grids[static_cast<size_t>(row)]);
+        kernel(from.data(), slope.data(), to.data(), count, s.grids[static_cast<size_t>(row)]);
   });
   Tensor total = torch::zeros({rows(s)}, torch::kFloat64);
   for (int64_t run = 0; run < runs.count(); ++run)
@@ -173,7 +177,8 @@ std::pair<Tensor, Tensor> learned_step_backward(const Tensor& x, const Tensor& g
   if (s.grids.empty()) {
     const Scaled at = scaled(x, s);
     const Tensor inside = (at.v > at.lowest) & (at.v < at.highest);
-    const Tensor k = integers(s.format, quantize(s.format, rectified(x, s.rule)));
+    const Tensor k =
+        integers(s.format, quantize(s.format, rectified(x.to(torch::kFloat32), s.rule)));
     const Tensor slope = gradient * (k - select(inside, at.v));
     return {select(inside & gate(x, s.rule), gradient),
             sum_to_scale(slope, scale) * s.gradient_scale};
@@ -243,16 +248,21 @@ struct Learned : Function<Learned<Backward>> {
   }
 };
 
+// What the functions below take as it is.
+Tensor floating(const Tensor& x) {
+  return x.scalar_type() == torch::kBFloat16 ? x : x.to(torch::kFloat32);
+}
+
 }  // namespace
 
 Tensor fake_quantize(const Tensor& x, const UniformFormat& format, const StraightThrough& rule) {
-  const Tensor real = x.to(torch::kFloat32);
+  const Tensor real = floating(x);
   return Straight::apply(real, make_settings(real, format, rule));
 }
 
 ObservedQuantization fake_quantize_observed(const Tensor& x, const UniformFormat& format,
                                             const StraightThrough& rule) {
-  const Tensor real = x.to(torch::kFloat32);
+  const Tensor real = floating(x);
   const SettingsPointer settings = make_settings(real, format, rule);
   settings->observe = true;
   Tensor value = Straight::apply(real, settings);
@@ -267,7 +277,7 @@ UniformFormat with_scale(const UniformFormat& grid, const Tensor& scale) {
 
 Tensor learned_step_quantize(const Tensor& x, const Tensor& scale, const UniformFormat& grid,
                              double gradient_scale, const StraightThrough& rule) {
-  const Tensor real = x.to(torch::kFloat32);
+  const Tensor real = floating(x);
   return Learned<learned_step_backward>::apply(
       real, scale, make_settings(real, with_scale(grid, scale), rule, gradient_scale));
 }
@@ -278,7 +288,7 @@ UniformFormat pact_format(const Tensor& alpha, BitWidth bits) {
 }
 
 Tensor pact_quantize(const Tensor& x, const Tensor& alpha, BitWidth bits, double relu_max) {
-  const Tensor real = x.to(torch::kFloat32);
+  const Tensor real = floating(x);
   return Learned<pact_backward>::apply(
       real, alpha, make_settings(real, pact_format(alpha, bits), {true, relu_max, false}));
 }

@@ -3,9 +3,9 @@
 // pass, and takes any dense memory format; on other devices the same formulas run as tensor
 // operations.
 //
-// In every function: `x` is a float tensor (converted to float32), the result is float32 of its
-// shape and memory format and equals apply(format, rectified x) bit for bit. Second derivatives are
-// refused with an Error: rounding has none.
+// In every function: `x` is a float tensor (converted to float32, unless it is bfloat16), the result
+// is of its type, shape and memory format and equals apply(format, rectified x) bit for bit; in
+// bfloat16, rounded to it. Second derivatives are refused with an Error: rounding has none.
 #pragma once
 
 #include "methods/encoding.h"

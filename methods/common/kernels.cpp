@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/vector_units.h"
 
@@ -54,6 +55,25 @@ QUANTBENCH_INLINE double summed(int64_t n, Body body) {
 }
 
 }  // namespace
+
+QUANTBENCH_CLONES
+void widen(const uint16_t* __restrict from, float* __restrict to, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t bits = static_cast<uint32_t>(from[i]) << 16;
+    std::memcpy(to + i, &bits, sizeof(bits));
+  }
+}
+
+QUANTBENCH_CLONES
+void narrow(const float* __restrict from, uint16_t* __restrict to, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, from + i, sizeof(bits));
+    const uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
+    const bool nan = (bits & 0x7fffffff) > 0x7f800000;
+    to[i] = static_cast<uint16_t>(nan ? 0x7fc0 : rounded >> 16);
+  }
+}
 
 QUANTBENCH_CLONES
 void quantize(const float* __restrict x, float* __restrict y, int64_t n, Grid grid,

@@ -25,6 +25,10 @@ struct Rectifier {
   float high = std::numeric_limits<float>::quiet_NaN();
 };
 
+// bfloat16, as its bits, to float32 and back (to nearest even).
+void widen(const uint16_t* from, float* to, int64_t n);
+void narrow(const float* from, uint16_t* to, int64_t n);
+
 struct Extremes {
   float low = std::numeric_limits<float>::infinity();
   float high = -std::numeric_limits<float>::infinity();

@@ -15,6 +15,7 @@ class StagedQuantizer : public Quantizer {
 
   Tensor forward(const Tensor& x, const TapContext& context) override;
   bool absorbs_relu() const override { return inner_->absorbs_relu(); }
+  bool takes_bf16() const override { return inner_->takes_bf16(); }
   Format format() const override { return inner_->format(); }
   Encoding encode(const Tensor& weight) const override { return inner_->encode(weight); }
   BitWidth bit_width() const override { return inner_->bit_width(); }

@@ -20,6 +20,7 @@ class LsqQuantizer : public Quantizer {
 
   Tensor forward(const Tensor& x, const TapContext& context) override;
   bool absorbs_relu() const override { return absorbs_relu_; }
+  bool takes_bf16() const override { return true; }
   Format format() const override { return with_scale(grid_, scale_); }
   BitWidth bit_width() const override;
 
@@ -37,6 +38,7 @@ class PactQuantizer : public Quantizer {
 
   Tensor forward(const Tensor& x, const TapContext& context) override;
   bool absorbs_relu() const override { return true; }
+  bool takes_bf16() const override { return true; }
   Format format() const override { return pact_format(alpha_, bits_); }
   BitWidth bit_width() const override { return bits_; }
 

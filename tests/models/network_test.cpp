@@ -25,12 +25,15 @@ Network resnet20(uint64_t seed = 0) {
 struct Doubling : Tap {
   Tensor forward(const Tensor& x, const TapContext& context) override {
     rows = context.rows;
+    seen = x.scalar_type();
     relu = context.relu;
     return 2 * (context.relu ? torch::relu(x) : x);
   }
   bool absorbs_relu() const override { return absorbs; }
-  bool absorbs = false, relu = false;
+  bool takes_bf16() const override { return narrow; }
+  bool absorbs = false, relu = false, narrow = false;
   Rows rows = Rows::Parameter;
+  torch::ScalarType seen = torch::kFloat;
 };
 
 TEST(Network, SameSeedSameWeightsOtherSeedOthers) {
@@ -187,6 +190,23 @@ TEST(Network, Bf16StaysCloseAndGivesFloatLogits) {
   EXPECT_EQ(rounded.scalar_type(), torch::kFloat);
   EXPECT_TRUE(torch::allclose(rounded, exact, 0.1, 0.1));
   EXPECT_FALSE(torch::equal(rounded, exact));
+}
+
+TEST(Network, UnderBf16ATapSeesWhatItTakes) {
+  Network network = resnet20();
+  network.eval();
+  network.compute().bf16 = true;
+  const int relu = network.graph().index_of("relu1");
+  auto tap = std::make_shared<Doubling>();
+  network.set_tap({relu, PointKind::Output}, tap);
+
+  const Tensor widened = network.forward(images(2));
+  EXPECT_EQ(tap->seen, torch::kFloat);
+  tap->narrow = true;
+  const Tensor narrow = network.forward(images(2));
+
+  EXPECT_EQ(tap->seen, torch::kBFloat16);
+  EXPECT_TRUE(torch::equal(narrow, widened));  // doubling is exact in either
 }
 
 TEST(Network, ATapOnAMessageSeesEdges) {

@@ -218,6 +218,35 @@ TEST(FakeQuantizeObserved, ReportsTheRangeOfTheRectifiedInput) {
   EXPECT_TRUE(same_bits(plain.value, fake_quantize(x, tensor_format(0.1, 8, 4))));
 }
 
+// bfloat16 in, bfloat16 out: the value and the gradient of the widened input, rounded once.
+TEST(FakeQuantize, InBf16IsTheFloatFunctionRoundedOnce) {
+  for (const Case& c : cases()) {
+    const Tensor x = c.x.to(torch::kBFloat16);
+    const Tensor upstream = random_tensor(c.x.sizes(), 21).to(torch::kBFloat16);
+    const auto function = [&](const Tensor& leaf) {
+      return fake_quantize(leaf, c.format, {true, 0.8, false});
+    };
+
+    const Tensor y = function(x);
+    const Tensor g = gradient_of(function, x, upstream);
+
+    const Tensor real = x.to(torch::kFloat);
+    EXPECT_TRUE(torch::equal(y, function(real).to(torch::kBFloat16))) << c.name;
+    EXPECT_TRUE(torch::equal(g, gradient_of(function, real, upstream.to(torch::kFloat))
+                                    .to(torch::kBFloat16)))
+        << c.name;
+  }
+}
+
+TEST(FakeQuantize, InBf16PassesNanOn) {
+  const Tensor x = values({kNaN, kInfinity, 1.0f}).to(torch::kBFloat16);
+
+  const Tensor y = fake_quantize(x, tensor_format(0.5, 0, 3)).to(torch::kFloat);
+
+  EXPECT_TRUE(torch::isnan(y[0]).item<bool>());
+  EXPECT_EQ(y[1].item<float>(), 3.5f);
+}
+
 struct Gradients {
   Tensor x, parameter;
 };
@@ -268,6 +297,19 @@ TEST(LearnedStep, GivesTheSameGradientsWithAndWithoutKernel) {
 
     EXPECT_TRUE(torch::equal(fused.x, plain.x)) << c.name;
     EXPECT_TRUE(torch::allclose(fused.parameter, plain.parameter, 1e-5, 1e-5)) << c.name;
+  }
+}
+
+TEST(LearnedStep, InBf16HasTheGradientsOfTheWidenedInput) {
+  for (Case c : cases()) {
+    const Tensor upstream = random_tensor(c.x.sizes(), 22).to(torch::kBFloat16);
+    c.x = c.x.to(torch::kBFloat16);
+    const Gradients narrow = learned_gradients(c, upstream, 1, true);
+    c.x = c.x.to(torch::kFloat);
+    const Gradients wide = learned_gradients(c, upstream.to(torch::kFloat), 1, true);
+
+    EXPECT_TRUE(torch::equal(narrow.x, wide.x.to(torch::kBFloat16))) << c.name;
+    EXPECT_TRUE(same_bits(narrow.parameter, wide.parameter)) << c.name;
   }
 }
 
