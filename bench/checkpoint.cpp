@@ -3,15 +3,35 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/safe_name.h"
+#include "base/sha256.h"
 #include "models/safetensors.h"
 
 namespace quantbench {
 namespace {
 
 // 2: a position knows whether its phase has begun; the best and the kept states have their
-// method's.
-constexpr int kVersion = 2;
-constexpr char kKept[] = "kept ";
+// method's. 3: a checksum.
+constexpr int kVersion = 3;
+constexpr char kKept[] = "kept ", kChecksum[] = "sha256";
+
+// Over everything but itself: texts and names with their lengths, shapes, types, bytes.
+std::string checksum(const SafeTensors& file) {
+  Sha256 sum;
+  const auto add = [&](const std::string& text) {
+    sum.update(fmt::format("{} {}", text.size(), text));
+  };
+  for (const auto& [key, text] : file.metadata) {
+    if (key == kChecksum) continue;
+    add(key);
+    add(text);
+  }
+  for (const auto& [name, tensor] : file.tensors) {
+    add(name);
+    add(fmt::format("{} {}", c10::toString(tensor.scalar_type()), fmt::join(tensor.sizes(), " ")));
+    sum.update(tensor.data_ptr(), tensor.nbytes());
+  }
+  return sum.hex();
+}
 
 void pack(SafeTensors& file, const std::string& group, const NamedTensors& tensors) {
   for (const auto& [name, tensor] : tensors)
@@ -46,6 +66,7 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
   pack(file, "average", checkpoint.average);
   file.metadata["checkpoint"] = header.dump();
   file.metadata["recipe"] = checkpoint.recipe;
+  file.metadata[kChecksum] = checksum(file);
   write_safetensors(path, file);
 }
 
@@ -65,6 +86,10 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string&
     out.recipe = file.metadata.at("recipe");
     out.position = {header.at("stage"), header.at("phase"), header.at("epoch"), header.at("step"),
                     header.at("begun")};
+    require(out.position.phase >= 0 && out.position.epoch >= 0 && out.position.step >= 0,
+            "{} stands before the start of its training.", path.string());
+    require(file.metadata.at(kChecksum) == checksum(file),
+            "{} is damaged: its content is not that of its checksum.", path.string());
     out.counters = header.at("counters");
     for (const auto& [name, values] : header.at("methods").items()) {
       const bool kept = name.rfind(kKept, 0) == 0;

@@ -97,6 +97,26 @@ TEST_F(CheckpointFile, DamageIsRefusedWithASentence) {
   }
 }
 
+TEST_F(CheckpointFile, AFlippedBitIsRefusedWhereverItIs) {
+  write_checkpoint(path_, example());
+  const std::string whole = read_file(path_);
+
+  for (size_t at = 0; at < whole.size(); at += 13) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 1);
+    write_atomically(path_, damaged);
+    EXPECT_THROW(read_checkpoint(path_, example().recipe), Error) << at;
+  }
+}
+
+TEST_F(CheckpointFile, APlaceBeforeTheStartIsRefused) {
+  Checkpoint c = example();
+  c.position.step = -1;
+  write_checkpoint(path_, c);
+
+  EXPECT_THROW(read_checkpoint(path_, c.recipe), Error);
+}
+
 TEST_F(CheckpointFile, AFullDiskLeavesTheOldCheckpointWhole) {
   const fs::path folder = fs::path(testing::TempDir()) / ("full-" + std::to_string(::getpid()));
   fs::create_directories(folder);
