@@ -1,5 +1,6 @@
 #include "bench/latency.h"
 
+#include "base/interrupt.h"
 #include "base/torch.h"
 #include "bench/burst_timing.h"
 #include "bench/provenance.h"
@@ -9,7 +10,11 @@ namespace quantbench {
 std::vector<LatencyRow> measure_latency(const std::vector<TimedSubject>& subjects, int64_t batch) {
   const BurstPlan plan;
   std::vector<std::function<void()>> calls;
-  for (const TimedSubject& subject : subjects) calls.push_back(subject.once);
+  for (const TimedSubject& subject : subjects)
+    calls.push_back([&subject] {
+      stop_if_interrupted("timing");
+      subject.once();
+    });
   const std::vector<CallTimes> times = time_in_bursts(calls, plan);
   std::vector<LatencyRow> rows;
   for (size_t i = 0; i < subjects.size(); ++i) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/interrupt.h"
+
 namespace quantbench {
 
 OracleVerdict consult_oracle(const Executor& engine, const Executor& reference,
@@ -12,6 +14,7 @@ OracleVerdict consult_oracle(const Executor& engine, const Executor& reference,
     positions.resize(static_cast<size_t>(count));
   OracleVerdict out;
   for (size_t begin = 0; begin < positions.size(); begin += kAtOnce) {
+    stop_if_interrupted("holding the engine to the reference executor");
     const size_t end = std::min(begin + kAtOnce, positions.size());
     BatchRequest request;
     request.positions.assign(positions.begin() + static_cast<int64_t>(begin),

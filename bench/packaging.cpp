@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/interrupt.h"
 #include "runtime/plan.h"
 
 namespace quantbench {
@@ -62,6 +63,7 @@ Packaged make_package(Network& network, const Method& method) {
   };
   int64_t weight_elements = 0;
   for (const Site& site : weight_sites(graph)) {
+    stop_if_interrupted("packaging");
     Encoding encoding = method.encode(network, site);
     const int64_t code = code_bits(encoding);
     const double bits = static_cast<double>(code) / static_cast<double>(site.elements);

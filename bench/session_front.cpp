@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/safe_name.h"
 #include "bench/accuracy.h"
 #include "bench/front.h"
@@ -52,6 +53,7 @@ void Session::measure_kept(SessionResult& out) {
   fs::create_directories(config_.folder / "front");
   std::vector<FrontRow> rows;
   for (const auto& [name, state] : kept_) {
+    stop_if_interrupted("measuring the kept states");
     rows.push_back(measure_kept(name, state));
     const FrontRow& row = rows.back();
     std::string figures;

@@ -1,6 +1,7 @@
 #include "models/batch_norm.h"
 
 #include "base/error.h"
+#include "base/interrupt.h"
 
 namespace quantbench {
 namespace {
@@ -53,6 +54,7 @@ void reestimate_batch_norm(Network& network, const std::vector<Batch>& batches) 
   const torch::NoGradGuard no_grad;
   const bool training = network.is_training();
   for (const Batch& batch : batches) {
+    stop_if_interrupted("estimating BatchNorm again");
     // Nothing behind the last BatchNorm is run.
     std::vector<Tensor> values;
     int next = 0;

@@ -1,5 +1,7 @@
 #include "methods/common/calibration.h"
 
+#include "base/interrupt.h"
+
 namespace quantbench {
 namespace {
 
@@ -58,10 +60,12 @@ Calibration calibrate(Network& network, const std::vector<Batch>& batches,
 
   const bool training = network.is_training();
   network.eval();
-  for (const Batch& batch : batches)
+  for (const Batch& batch : batches) {
+    stop_if_interrupted("calibrating");
     network.observe(batch, points, [&](const Point& point, const Tensor& x, const TapContext&) {
       gathered.at(point).update(x);
     });
+  }
   network.train(training);
 
   for (const Site& site : sites) {

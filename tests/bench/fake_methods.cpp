@@ -1,5 +1,9 @@
 #include "tests/bench/fake_methods.h"
 
+#include <algorithm>
+#include <set>
+
+#include "base/interrupt.h"
 #include "models/batch_norm.h"
 #include "models/builder.h"
 #include "models/model.h"
@@ -7,7 +11,9 @@
 namespace quantbench {
 namespace {
 
-int kill_at = 0, moments_seen = 0;
+int kill_at = 0;
+Guillotine::Way kill_how = Guillotine::Way::Kill;
+std::vector<std::string> moments_seen;
 
 // A method whose every call is a moment.
 class Watched : public Method {
@@ -15,75 +21,75 @@ class Watched : public Method {
   explicit Watched(std::unique_ptr<Method> inner) : inner_(std::move(inner)) {}
 
   void plan(MethodContext& c) override {
-    Guillotine::moment();
+    Guillotine::moment("plan");
     MethodContext watched{c.network, c.calibration, c.random,
                           [&c](const Batch& batch) {
-                            Guillotine::moment();
+                            Guillotine::moment("loss");
                             return c.loss(batch);
                           },
                           [&c](const std::string& line) {
-                            Guillotine::moment();
+                            Guillotine::moment("log");
                             c.log(line);
                           }};
     inner_->plan(watched);
-    Guillotine::moment();
+    Guillotine::moment("after plan");
   }
   void attach(Network& n) override {
-    Guillotine::moment();
+    Guillotine::moment("attach");
     inner_->attach(n);
   }
   std::vector<Phase> phases(Network& n, const TrainingBudget& b) override {
-    Guillotine::moment();
+    Guillotine::moment("phases");
     return inner_->phases(n, b);
   }
   void begin_phase(MethodContext& c, int phase) override {
-    Guillotine::moment();
+    Guillotine::moment("begin_phase");
     inner_->begin_phase(c, phase);
-    Guillotine::moment();
+    Guillotine::moment("after begin_phase");
   }
   void before_step(Network& n, const Progress& p) override {
-    Guillotine::moment();
+    Guillotine::moment("before_step");
     inner_->before_step(n, p);
   }
   Tensor loss_term(Network& n, const Progress& p) override { return inner_->loss_term(n, p); }
   void after_backward(Network& n, const Progress& p) override {
-    Guillotine::moment();
+    Guillotine::moment("after_backward");
     inner_->after_backward(n, p);
   }
   void after_step(Network& n, const Progress& p) override {
     inner_->after_step(n, p);
-    Guillotine::moment();
+    Guillotine::moment("after_step");
   }
   void before_evaluation(MethodContext& c, const Progress& p) override {
     inner_->before_evaluation(c, p);
-    Guillotine::moment();
+    Guillotine::moment("before_evaluation");
   }
   EpochVerdict after_epoch(Network& n, const EpochReport& r) override {
     EpochVerdict verdict = inner_->after_epoch(n, r);
-    Guillotine::moment();
+    Guillotine::moment("after_epoch");
     return verdict;
   }
   void freeze(MethodContext& c) override {
-    Guillotine::moment();
+    Guillotine::moment("freeze");
     inner_->freeze(c);
-    Guillotine::moment();
+    Guillotine::moment("after freeze");
   }
   Figures figures() const override {
-    Guillotine::moment();
+    Guillotine::moment("figures");
     return inner_->figures();
   }
   Encoding encode(const Network& n, const Site& s) const override { return inner_->encode(n, s); }
   Format format(const Network& n, const Site& s) const override { return inner_->format(n, s); }
   PaperSize paper_size(const Site& s, const Encoding& e) const override {
-    Guillotine::moment();
+    Guillotine::moment("paper_size");
     return inner_->paper_size(s, e);
   }
   MethodState save() const override {
-    Guillotine::moment();
+    Guillotine::moment("save");
     return inner_->save();
   }
   void load(const MethodState& state) override {
-    Guillotine::moment();
+    Guillotine::moment("load");
     inner_->load(state);
   }
   std::map<std::string, std::string> artefacts() const override { return inner_->artefacts(); }
@@ -316,19 +322,33 @@ QUANTBENCH_MODEL(tiny, (ModelEntry{"fake_tiny", "for tests of the trainer", "", 
 
 }  // namespace
 
-void Guillotine::set(int moment) {
+void Guillotine::set(int moment, Way way) {
   kill_at = moment;
-  moments_seen = 0;
+  kill_how = way;
+  moments_seen.clear();
 }
 
-int Guillotine::seen() { return moments_seen; }
+const std::vector<std::string>& Guillotine::seen() { return moments_seen; }
 
-void Guillotine::moment() {
-  ++moments_seen;
-  if (moments_seen == kill_at) throw Cut{};
+void Guillotine::moment(const char* kind) {
+  moments_seen.emplace_back(kind);
+  if (static_cast<int>(moments_seen.size()) != kill_at) return;
+  if (kill_how == Way::Kill) throw Cut{};
+  request_interrupt();
+}
+
+std::vector<int> Guillotine::of_every_kind() {
+  std::map<std::string, std::vector<int>> by_kind;
+  for (size_t i = 0; i < moments_seen.size(); ++i)
+    by_kind[moments_seen[i]].push_back(static_cast<int>(i) + 1);
+  std::set<int> out;
+  for (const auto& [kind, at] : by_kind) out.insert({at.front(), at[at.size() / 2], at.back()});
+  return {out.begin(), out.end()};
 }
 
 void register_cut(const std::string& method) {
+  const std::vector<std::string> known = methods().names();
+  if (std::find(known.begin(), known.end(), "cut_" + method) != known.end()) return;
   MethodEntry entry = methods().get(method);
   entry.card.name = "cut_" + method;
   const auto make = entry.make;

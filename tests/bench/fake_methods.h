@@ -9,13 +9,18 @@ namespace quantbench {
 // Thrown where a run is killed; no std::exception, so that nobody on the way handles it.
 struct Cut {};
 
-// Counts the moments of the methods below, one before every call that the session makes, and kills
-// at the one that is asked for.
+// Notes the moments of the methods below, before or after the calls that the session makes, and
+// kills at the one that is asked for.
 class Guillotine {
  public:
-  static void set(int moment);  // 0: never
-  static int seen();            // since set()
-  static void moment();
+  enum class Way { Kill, AskToStop };  // a Cut, or what a signal does
+  // `moment` is counted from 1; 0: never.
+  static void set(int moment, Way way = Way::Kill);
+  static const std::vector<std::string>& seen();  // since set(): what each moment was
+  static void moment(const char* kind);
+
+  // Of what was seen, the first, the middle and the last moment of each kind.
+  static std::vector<int> of_every_kind();
 };
 
 // A session of `method` ("fake_planes", "fake_rounds", "fake_masks") or of any other by way of

@@ -1,11 +1,14 @@
 // A run that is killed at any moment and goes on ends with the same bits: for stand-ins of methods
-// that change shapes, leave phases, step leaves of their own and draw masks; and for HAWQ's stages.
+// that change shapes, leave phases, step leaves of their own and draw masks; for HAWQ's stages; and
+// at every kind of moment for every method there is, the examples of plug-ins among them.
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/interrupt.h"
+#include "bench/plugin.h"
 #include "bench/session.h"
 #include "methods/method.h"
 #include "tests/bench/fake_methods.h"
@@ -77,15 +80,9 @@ class Killed : public testing::Test {
     const Recipe recipe = recipe_of(subject);
     Guillotine::set(0);
     const std::string whole = outcome(run(recipe, false));
-    const int moments = Guillotine::seen();
+    const int moments = static_cast<int>(Guillotine::seen().size());
     EXPECT_GT(moments, 20);
-    for (int at = 1; at <= moments; at += stride) {
-      empty_folder();
-      Guillotine::set(at);
-      EXPECT_THROW(run(recipe, false), Cut) << at;
-      Guillotine::set(0);
-      ASSERT_EQ(outcome(run(recipe, true)), whole) << "killed at moment " << at;
-    }
+    for (int at = 1; at <= moments; at += stride) expect_equal_after_a_kill(recipe, at, whole);
     // And again and again, every life a moment longer than the one before.
     empty_folder();
     for (int life = 1;; ++life) {
@@ -97,6 +94,15 @@ class Killed : public testing::Test {
         ASSERT_LT(life, 10000) << "it never ends";
       }
     }
+  }
+
+  void expect_equal_after_a_kill(const Recipe& recipe, int at, const std::string& whole) {
+    empty_folder();
+    Guillotine::set(at);
+    EXPECT_THROW(run(recipe, false), Cut) << at;
+    const std::string kind = Guillotine::seen().back();
+    Guillotine::set(0);
+    ASSERT_EQ(outcome(run(recipe, true)), whole) << "killed at moment " << at << ", " << kind;
   }
 
   fs::path folder_;
@@ -125,6 +131,60 @@ TEST_F(Killed, InTheStagesOfHawq) {
                                     {"cut_hawq.weight_bits", {"4"}},
                                     {"cut_hawq.stage_trains", {trains}}}},
                                   2);
+}
+
+// Every method, and those of its options that make another course of events.
+std::vector<Subject> all_methods() {
+  load_plugin(EXAMPLE_PLUGIN);
+  std::vector<Subject> out;
+  for (const std::string& name : methods().names())
+    if (name.rfind("fake_", 0) != 0 && name.rfind("cut_", 0) != 0) out.push_back({name});
+  out.push_back({"uniform", {{"uniform.mode", {"qat"}}, {"uniform.rule", {"lsq"}}}});
+  out.push_back({"srq_dropbits", {{"srq_dropbits.rule", {"rq"}}}});
+  out.push_back({"srq_dropbits", {{"srq_dropbits.dropbits", {"level"}}}});
+  return out;
+}
+
+TEST_F(Killed, AtEveryKindOfMomentOfEveryMethod) {
+  for (const Subject& subject : all_methods()) {
+    register_cut(subject.method);
+    Subject cut{"cut_" + subject.method, {{"train.epochs", {"6"}}, {"fp32.epochs", {"0"}}}};
+    for (const auto& [key, values] : subject.keys) cut.keys["cut_" + key] = values;
+    SCOPED_TRACE(subject.method);
+    const Recipe recipe = recipe_of(cut);
+    empty_folder();
+    Guillotine::set(0);
+    const std::string whole = outcome(run(recipe, false));
+    for (int at : Guillotine::of_every_kind()) expect_equal_after_a_kill(recipe, at, whole);
+  }
+}
+
+// Whatever a run is doing when it is asked to stop, it stops before it is done with it all.
+TEST_F(Killed, AskedToStopItStopsInEveryStage) {
+  for (const char* method : {"uniform", "fake_masks", "hawq"}) {
+    std::string name = method;
+    if (name.rfind("fake", 0) != 0) {
+      register_cut(name);
+      name = "cut_" + name;
+    }
+    const Recipe recipe = recipe_of({name});
+    empty_folder();
+    Guillotine::set(0);
+    run(recipe, false);
+    for (int at : Guillotine::of_every_kind()) {
+      const auto stopped = [&] {
+        empty_folder();
+        Guillotine::set(at, Guillotine::Way::AskToStop);
+        try {
+          run(recipe, false);
+        } catch (const Interrupted&) {
+          std::exit(7);
+        }
+        std::exit(0);
+      };
+      EXPECT_EXIT(stopped(), testing::ExitedWithCode(7), "") << method << " at moment " << at;
+    }
+  }
 }
 
 }  // namespace
