@@ -91,12 +91,10 @@ struct Evaluator {
 
   Tensor operator()(const op::Propagate& p) const {
     const Topology& graph = topology();
-    Tensor message =
-        p.reduce == op::Reduce::Gcn
-            ? gather_source(in[0], tap(PointKind::EdgeNorm, graph.gcn_norm(), &graph, Rows::Edge),
-                            graph)
-            : gather_source(in[0], graph);
-    Tensor sum = sum_at_target(tap(PointKind::Message, message, &graph, Rows::Edge), graph);
+    const Tensor norm = p.reduce == op::Reduce::Gcn
+                            ? tap(PointKind::EdgeNorm, graph.gcn_norm(), &graph, Rows::Edge)
+                            : Tensor();
+    Tensor sum = how.propagate ? how.propagate(in[0], norm, graph) : propagate(in[0], norm, graph);
     if (p.reduce == op::Reduce::Mean)
       sum = sum / graph.in_degree().clamp_min(1).to(sum.scalar_type()).unsqueeze(1);
     return sum;

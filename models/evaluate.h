@@ -17,6 +17,9 @@ struct Evaluation {
   // Called for the points inside a node (Weight, Bias, EdgeNorm, Message, AttentionVector,
   // AttentionLogit); returns what goes on.
   std::function<Tensor(PointKind, const Tensor&, const Topology*, Rows)> tap;
+  // What a Propagate sums at its targets: x[source] (times weight [E], where defined), with what
+  // sits on the messages.
+  std::function<Tensor(const Tensor& x, const Tensor& weight, const Topology&)> propagate;
   bool training = false;  // BatchNorm statistics, Dropout
 };
 

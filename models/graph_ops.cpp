@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "base/vector_units.h"
+#include "models/edge_rows.h"
+
 namespace quantbench {
 namespace {
 
@@ -177,7 +180,57 @@ torch::autograd::variable_list Sum::backward(torch::autograd::AutogradContext* c
   return {Gather::apply(gradients[0], saved_topology(context), source), Tensor(), Tensor()};
 }
 
+QUANTBENCH_CLONES
+void sum_edges(const float* x, int64_t width, const EdgeRows& edges, int64_t first, int64_t last,
+               float* out) {
+  for (int64_t v = first; v < last; ++v) {
+    float* __restrict to = out + v * width;
+    for (int64_t k = edges.offsets[v]; k < edges.offsets[v + 1]; ++k) {
+      const int64_t e = edges.edge(k);
+      const float* __restrict row = x + edges.other[e] * width;
+      const float share = edges.factor(e);
+      for (int64_t f = 0; f < width; ++f) to[f] += row[f] * share;
+    }
+  }
+}
+
+// Towards the targets, or (the transpose) back towards the sources.
+struct Propagate : torch::autograd::Function<Propagate> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
+                        const Tensor& weight, const Topology* topology, bool forwards) {
+    context->save_for_backward({weight});
+    context->saved_data["topology"] = reinterpret_cast<int64_t>(topology);
+    context->saved_data["forwards"] = forwards;
+    const Tensor rows = x.contiguous(), by = weight.contiguous();
+    Tensor out = torch::zeros_like(rows);
+    const Tensor factors = by.numel() ? by : Tensor();
+    const EdgeRows edges =
+        forwards ? edges_by_target(*topology, factors) : edges_by_source(*topology, factors);
+    at::parallel_for(0, topology->node_count(), 256, [&](int64_t first, int64_t last) {
+      sum_edges(rows.data_ptr<float>(), rows.size(1), edges, first, last, out.data_ptr<float>());
+    });
+    return out;
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const bool forwards = context->saved_data["forwards"].toBool();
+    return {Propagate::apply(gradients[0], context->get_saved_variables()[0],
+                             saved_topology(context), !forwards),
+            Tensor(), Tensor(), Tensor()};
+  }
+};
+
 }  // namespace
+
+Tensor propagate(const Tensor& x, const Tensor& weight, const Topology& topology) {
+  const Tensor factors = weight.defined() ? weight : torch::empty({0});
+  if (fuses(x, factors)) return Propagate::apply(x, factors, &topology, true);
+  return sum_at_target(messages(x, weight, topology), topology);
+}
+
+Tensor messages(const Tensor& x, const Tensor& weight, const Topology& topology) {
+  return weight.defined() ? gather_source(x, weight, topology) : gather_source(x, topology);
+}
 
 Tensor gather_source(const Tensor& x, const Topology& topology) {
   return Gather::apply(x, &topology, true);

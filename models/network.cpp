@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "models/evaluate.h"
+#include "models/graph_ops.h"
 #include "models/operations.h"
 
 namespace quantbench {
@@ -36,6 +37,10 @@ Tensor initial(const OperationParameter& parameter, const RandomStream& random) 
 }
 
 }  // namespace
+
+Tensor Tap::sum_messages(const Tensor& x, const Tensor& weight, const TapContext& context) {
+  return sum_at_target(forward(messages(x, weight, *context.topology), context), *context.topology);
+}
 
 Network::Network(Graph graph, const RandomStream& init) : graph_(std::move(graph)) {
   const auto shapes = infer_shapes(graph_);
@@ -100,9 +105,12 @@ void Network::clear_taps() {
   while (!taps_.empty()) set_tap(Point(taps_.begin()->first), nullptr);
 }
 
+bool Network::is_observed(const Point& point) const {
+  return observer_ && std::find(observed_->begin(), observed_->end(), point) != observed_->end();
+}
+
 Tensor Network::tapped(const Point& point, const Tensor& x, const TapContext& context) {
-  if (observer_ && std::find(observed_->begin(), observed_->end(), point) != observed_->end())
-    (*observer_)(point, context.relu ? torch::relu(x) : x, context);
+  if (is_observed(point)) (*observer_)(point, context.relu ? torch::relu(x) : x, context);
   if (!taps_on_) return x;
   auto found = taps_.find(point);
   if (found == taps_.end()) return x;
@@ -141,6 +149,16 @@ Tensor Network::evaluate(int index, const Batch& batch, std::vector<Tensor>& val
   how.parameter = [&](const char* name) { return parameter(index, name); };
   how.tap = [&](PointKind kind, const Tensor& x, const Topology* on, Rows rows) {
     return tapped({index, kind}, x, {batch, on, rows});
+  };
+  how.propagate = [&](const Tensor& x, const Tensor& weight, const Topology& on) {
+    const Point message{index, PointKind::Message};
+    const TapContext context{batch, &on, Rows::Edge};
+    const auto found = taps_on_ ? taps_.find(message) : taps_.end();
+    const bool observed = is_observed(message) || compute_.nudge != 0;
+    if (found == taps_.end() && !observed) return propagate(x, weight, on);
+    if (!observed && found->second->sums_messages() && x.scalar_type() == torch::kFloat)
+      return found->second->sum_messages(x, weight, context);
+    return sum_at_target(tapped(message, messages(x, weight, on), context), on);
   };
   how.training = is_training();
   Tensor value = quantbench::evaluate(node, inputs, batch, how);

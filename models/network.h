@@ -64,6 +64,7 @@ class Network : public torch::nn::Module {
 
  private:
   Tensor evaluate(int node, const Batch& batch, std::vector<Tensor>& values);
+  bool is_observed(const Point& point) const;
   Tensor tapped(const Point& point, const Tensor& x, const TapContext& context);
 
   Graph graph_;

@@ -59,6 +59,12 @@ class Tap : public torch::nn::Module {
   // True when forward() takes bfloat16 as well as float32 and gives back what it was given; other
   // taps get float32, at the cost of two more passes over memory.
   virtual bool takes_bf16() const { return false; }
+
+  // True when this tap on the messages of a Propagate can sum them as well: then sum_messages() is
+  // called in place of forward(), and no tensor as long as the edges is made.
+  virtual bool sums_messages() const { return false; }
+  // x [N, F], weight [E] or undefined: the sum at each target of forward(x[source] * weight).
+  virtual Tensor sum_messages(const Tensor& x, const Tensor& weight, const TapContext& context);
 };
 
 }  // namespace quantbench

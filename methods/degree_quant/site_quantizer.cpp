@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "methods/common/range.h"
+#include "methods/degree_quant/message_sum.h"
 
 namespace quantbench {
 namespace {
@@ -78,6 +79,22 @@ Tensor SiteQuantizer::forward(const Tensor& x, const TapContext& context) {
     out = masked_quantize(rows, spared, grid(), config_.gradient);
   }
   return by_element ? out.view_as(x) : out;
+}
+
+Tensor SiteQuantizer::sum_messages(const Tensor& x, const Tensor& weight,
+                                   const TapContext& context) {
+  const bool plain = x.is_cpu() && x.scalar_type() == torch::kFloat &&
+                     !(weight.defined() && weight.requires_grad()) && !observing_ && has_range();
+  const Topology& topology = *context.topology;
+  if (plain && !is_training())
+    return masked_message_sum(x, weight, topology, {}, grid(), config_.gradient);
+  if (plain && widens_only(config_.range.rule) && config_.spared != Spared::RandomElements) {
+    Watch watch{low_.item<float>(), high_.item<float>()};
+    Tensor out =
+        masked_message_sum(x, weight, topology, keep(x, context), grid(), config_.gradient, &watch);
+    if (stays(config_.range, watch.seen)) return out;
+  }
+  return Quantizer::sum_messages(x, weight, context);
 }
 
 }  // namespace quantbench

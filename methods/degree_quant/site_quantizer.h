@@ -41,6 +41,8 @@ class SiteQuantizer : public Quantizer {
 
   // In training: updates the range, then quantizes with it. In evaluation every row is quantized.
   Tensor forward(const Tensor& x, const TapContext& context) override;
+  bool sums_messages() const override { return true; }
+  Tensor sum_messages(const Tensor& x, const Tensor& weight, const TapContext& context) override;
   // Throws Error before the first training step.
   Format format() const override;
   BitWidth bit_width() const override { return config_.bits; }

@@ -62,6 +62,25 @@ TEST(GraphOps, WeightedMessagesEqualGatheringThenScaling) {
   for (size_t i = 0; i < fused.size(); ++i) EXPECT_TRUE(torch::equal(fused[i], steps[i])) << i;
 }
 
+// Values, first and second derivatives, bit for bit, without a tensor of the edges' length.
+TEST(GraphOps, PropagationEqualsGatheringThenSumming) {
+  const auto graph = random_graph(700, 4000).with_self_loops();
+  const Tensor x = torch::randn({700, 7}).requires_grad_();
+  const auto all = [&](const Tensor& value) {
+    const Tensor sum = value.pow(3).sum();
+    const Tensor first = torch::autograd::grad({sum}, {x}, {}, true, true)[0];
+    const Tensor second = torch::autograd::grad({first.pow(2).sum()}, {x})[0];
+    return std::vector<Tensor>{value, first, second};
+  };
+  for (const Tensor& weight : {Tensor(), graph->gcn_norm()}) {
+    const auto fused = all(propagate(x, weight, *graph));
+    const auto steps = all(sum_at_target(messages(x, weight, *graph), *graph));
+
+    for (size_t i = 0; i < fused.size(); ++i)
+      EXPECT_TRUE(torch::equal(fused[i], steps[i])) << i << " weighted " << weight.defined();
+  }
+}
+
 TEST(GraphOps, AWeightOfMessagesThatLearnsHasItsGradient) {
   const Topology graph = path_of_three();
   const Tensor x = torch::tensor({{1.0f}, {2.0f}, {4.0f}});
@@ -69,6 +88,9 @@ TEST(GraphOps, AWeightOfMessagesThatLearnsHasItsGradient) {
 
   gather_source(x, weight, graph).sum().backward();
 
+  EXPECT_TRUE(torch::equal(weight.grad(), gather_source(x, graph).flatten()));
+  weight.mutable_grad() = Tensor();
+  propagate(x, weight, graph).sum().backward();
   EXPECT_TRUE(torch::equal(weight.grad(), gather_source(x, graph).flatten()));
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "methods/common/range.h"
+#include "methods/degree_quant/message_sum.h"
 #include "methods/degree_quant/sites.h"
 #include "models/graph_ops.h"
 #include "models/model.h"
@@ -91,6 +92,37 @@ TEST(MaskedQuantize, SharedGradientsStayWhole) {
 
   EXPECT_TRUE(torch::equal(b.grad(), torch::full({50, 64}, 2.0f)));
   EXPECT_LT(a.grad().sum().item<float>(), b.grad().sum().item<float>());
+}
+
+// Values, gradients and counts, bit for bit those of messages that are made, quantized and summed.
+TEST(MaskedMessageSum, EqualsItsThreeSteps) {
+  torch::manual_seed(2);
+  const auto graph =
+      Topology(600, torch::randint(0, 600, {5000}), torch::randint(0, 600, {5000}))
+          .with_self_loops();
+  const Tensor keep = (torch::rand({graph->edge_count()}) < 0.3).to(torch::kUInt8);
+  const UniformFormat format = affine(-0.5, 0.7, 4);
+  const Tensor slope = torch::randn({600, 33});
+  for (const Tensor& weight : {Tensor(), graph->gcn_norm() * 7})
+    for (const Tensor& mask : {Tensor(), keep})
+      for (GradientRule rule : {GradientRule::Clipped, GradientRule::Straight}) {
+        const Tensor x = torch::randn({600, 33}).requires_grad_(),
+                     y = x.detach().clone().requires_grad_();
+        Watch fused{-0.4f, 0.5f}, steps = fused;
+
+        const Tensor sum = masked_message_sum(x, weight, *graph, mask, format, rule, &fused);
+        sum.backward(slope);
+        const Tensor expected = sum_at_target(
+            masked_quantize(messages(y, weight, *graph), mask, format, rule, &steps), *graph);
+        expected.backward(slope);
+
+        EXPECT_TRUE(torch::equal(sum, expected));
+        EXPECT_TRUE(torch::equal(x.grad(), y.grad()));
+        EXPECT_EQ(fused.seen.total, steps.seen.total);
+        EXPECT_EQ(fused.seen.below, steps.seen.below);
+        EXPECT_EQ(fused.seen.above, steps.seen.above);
+        EXPECT_GT(fused.seen.above, 0);
+      }
 }
 
 TEST(MaskedQuantize, RefusesSecondDerivatives) {
