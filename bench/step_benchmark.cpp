@@ -2,9 +2,14 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
+#include <regex>
 
 #include "bench/process.h"
 #include "bench/provenance.h"
@@ -75,13 +80,72 @@ std::map<std::string, std::vector<double>>& times() {
   return all;
 }
 
+using Make = std::function<std::unique_ptr<StepSubject>()>;
+
+std::vector<std::pair<std::string, Make>>& subjects() {
+  static std::vector<std::pair<std::string, Make>> all;
+  return all;
+}
+
+double resident_bytes() {
+  std::ifstream in("/proc/self/statm");
+  double size = 0, resident = 0;
+  in >> size >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+// The most memory that a subject adds to a process that has nothing else, its network and its
+// batch included; 0 where that cannot be known. The child must be forked before LibTorch has
+// threads.
+double peak_bytes(const Make& make) {
+  int ends[2];
+  if (pipe(ends) != 0) return 0;
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    const double before = resident_bytes();
+    double added = 0;
+    if (!make()->steps(2).empty()) {
+      rusage usage{};
+      getrusage(RUSAGE_SELF, &usage);
+      added = static_cast<double>(usage.ru_maxrss) * 1024 - before;
+    }
+    const bool written = write(ends[1], &added, sizeof(added)) == sizeof(added);
+    _exit(written ? 0 : 1);
+  }
+  close(ends[1]);
+  double added = 0;
+  if (child < 0 || read(ends[0], &added, sizeof(added)) != sizeof(added)) added = 0;
+  close(ends[0]);
+  if (child > 0) waitpid(child, nullptr, 0);
+  return added;
+}
+
+// Of the subjects that the filter lets through.
+std::map<std::string, double> peaks() {
+  const std::string filter = benchmark::GetBenchmarkFilter();
+  const std::regex wanted(filter.empty() || filter == "all" ? ".*" : filter);
+  std::map<std::string, double> out;
+  for (const auto& [name, make] : subjects())
+    if (std::regex_search(name, wanted)) out[name] = peak_bytes(make);
+  return out;
+}
+
+// What a subject's figure is divided by.
+template <typename Value>
+const Value* base_of(const std::map<std::string, Value>& all, const std::string& name) {
+  const auto found = all.find(name.substr(0, name.find(": ")) + ": fp32");
+  return found == all.end() || found->first == name ? nullptr : &found->second;
+}
+
 }  // namespace
 
 std::unique_ptr<StepSubject> train_on(const TrainedTask& task) {
   return std::make_unique<Trained>(task);
 }
 
-void add_subject(const std::string& name, std::function<std::unique_ptr<StepSubject>()> make) {
+void add_subject(const std::string& name, Make make) {
+  subjects().emplace_back(name, make);
   const auto run = [name, make = std::move(make),
                     subject = std::shared_ptr<StepSubject>()](benchmark::State& state) mutable {
     if (!subject) subject = make();
@@ -111,13 +175,18 @@ void run_step_benchmarks(int argc, char** argv) {
   arguments.push_back(interleave.data());
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
-  benchmark::RunSpecifiedBenchmarks();
-  for (const auto& [name, seconds] : times()) {
-    const std::string fp32 = name.substr(0, name.find(": ")) + ": fp32";
-    const auto base = times().find(fp32);
-    if (name != fp32 && base != times().end())
-      fmt::print("{:<34} {:.3f}\n", name + " / fp32", median(seconds) / median(base->second));
+  const std::map<std::string, double> memory = peaks();
+  for (const auto& [name, bytes] : memory) {
+    const double* base = base_of(memory, name);
+    fmt::print("{:<46} peak memory {:6.1f} MB", name, bytes / 1e6);
+    if (base != nullptr && *base > 0) fmt::print(", {:.3f} of fp32's", bytes / *base);
+    fmt::print("\n");
   }
+  std::fflush(nullptr);
+  benchmark::RunSpecifiedBenchmarks();
+  for (const auto& [name, seconds] : times())
+    if (const auto* base = base_of(times(), name); base != nullptr)
+      fmt::print("{:<46} {:.3f}\n", name + " / fp32", median(seconds) / median(*base));
 }
 
 }  // namespace quantbench

@@ -38,7 +38,8 @@ std::unique_ptr<StepSubject> train_on(const TrainedTask& task);
 // the subject is first run, so --benchmark_filter leaves the others alone.
 void add_subject(const std::string& name, std::function<std::unique_ptr<StepSubject>()> make);
 
-// The program: runs all subjects, prints their ratios.
+// The program: runs all subjects, prints their ratios: medians of the steps' times, and the most
+// memory that each adds to a process of its own.
 void run_step_benchmarks(int argc, char** argv);
 
 }  // namespace quantbench

@@ -109,14 +109,24 @@ int main(int argc, char** argv) {
   }
   for (const char* bits : {"2", "4"}) {
     const std::map<std::string, std::string> both{{"weight_bits", bits}, {"activation_bits", bits}};
-    add(fmt::format("resnet20: quantization_networks_w{0}a{0}", bits), resnet,
-        "quantization_networks", both);
+    // The last of its three phases; the temperature of the first epoch, when most sigmoids overlap,
+    // and a later one.
+    for (const char* temperature : {"5", "200"}) {
+      auto staircases = both;
+      staircases["weights_share"] = staircases["activations_share"] = "0";
+      staircases["temperature"] = temperature;
+      add(fmt::format("resnet20: quantization_networks_w{0}a{0}_t{1}", bits, temperature), resnet,
+          "quantization_networks", staircases);
+    }
     add(fmt::format("resnet20: srq_w{0}a{0}", bits), resnet, "srq_dropbits", both);
+    auto masked = both;
+    masked["dropbits"] = "point";
+    add(fmt::format("resnet20: srq_dropbits_w{0}a{0}", bits), resnet, "srq_dropbits", masked);
   }
-  add("resnet20: srq_dropbits_w4a4", resnet, "srq_dropbits", {{"dropbits", "point"}});
   add("resnet20: rq_w4a4", resnet, "srq_dropbits", {{"rule", "rq"}});
   add("resnet20: hgq_layer", resnet, "hgq", {{"activation_granularity", "layer"}});
   add("resnet20: bsq", resnet, "bsq", {{"finetune_share", "0"}, {"activation_bits", "32"}});
+  add("resnet20: bsq_a4", resnet, "bsq", {{"finetune_share", "0"}});
   const auto one_stage = [](const std::string& stage) {
     std::map<std::string, std::string> options{
         {"rounds", "1"},        {"basis_epochs", "0"},

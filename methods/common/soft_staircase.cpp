@@ -31,10 +31,10 @@ Tensor as_parameter(double value, const Tensor& like) {
   return torch::full(like.sizes(), value, like.options());
 }
 
-// Runs `kernel(from, gradient, dx, count)` over x and adds up its sums.
+// Runs `kernel(run, count)` over x and adds up its sums.
 template <typename Real, typename Kernel>
-std::pair<Tensor, kernels::StepSums> summed_backward(const Tensor& x, const Tensor& gradient,
-                                                     const Kernel& kernel) {
+std::pair<Tensor, kernels::StepSums> summed_backward(const Tensor& x, const Tensor& y,
+                                                     const Tensor& gradient, const Kernel& kernel) {
   Tensor dx = torch::empty_like(x);
   const Tensor g = gradient.strides() == x.strides() && gradient.dtype() == x.dtype()
                        ? gradient
@@ -42,8 +42,9 @@ std::pair<Tensor, kernels::StepSums> summed_backward(const Tensor& x, const Tens
   const Runs runs(x, 1);
   std::vector<kernels::StepSums> sums(static_cast<size_t>(runs.count()));
   runs.for_each([&](int64_t run, int64_t, int64_t first, int64_t count) {
-    sums[static_cast<size_t>(run)] = kernel(x.data_ptr<Real>() + first, g.data_ptr<Real>() + first,
-                                            dx.data_ptr<Real>() + first, count);
+    const kernels::BackwardRun<Real> at{x.data_ptr<Real>() + first, y.data_ptr<Real>() + first,
+                                        g.data_ptr<Real>() + first, dx.data_ptr<Real>() + first};
+    sums[static_cast<size_t>(run)] = kernel(at, count);
   });
   kernels::StepSums total;
   for (const kernels::StepSums& part : sums) {
@@ -111,15 +112,14 @@ Tensor staircase_by_kernel(const Tensor& x, const Settings& s) {
 }
 
 template <typename Real>
-Gradients staircase_backward_by_kernel(const Tensor& x, const Tensor& gradient, const Settings& s) {
+Gradients staircase_backward_by_kernel(const Tensor& x, const Tensor& y, const Tensor& gradient,
+                                       const Settings& s) {
   const double t = s.softness.temperature;
-  const auto steps = steps_of<Real>(s, t);
-  const bool own = s.softness.slope_at_one && t != 1;
-  const auto slopes = own ? steps_of<Real>(s, 1) : kernels::SoftSteps<Real>();
+  const auto steps = steps_of<Real>(s, s.softness.slope_at_one ? 1 : t);
   const auto [dx, sums] = summed_backward<Real>(
-      x, gradient, [&](const Real* from, const Real* g, Real* to, int64_t count) {
-        return kernels::soft_steps_backward(from, g, to, count, steps, own ? slopes : steps,
-                                            static_cast<Real>(t), scales_of<Real>(s), s.rectifier);
+      x, y, gradient, [&](const kernels::BackwardRun<Real>& run, int64_t count) {
+        return kernels::soft_steps_backward(run, count, steps, static_cast<Real>(t),
+                                            scales_of<Real>(s), s.rectifier);
       });
   return {dx, sums.first, sums.second};
 }
@@ -135,11 +135,12 @@ struct SoftFunction {
     return sums.value * s.outer;
   }
 
-  static Gradients backward(const Tensor& x, const Tensor& gradient, const Settings& s) {
+  static Gradients backward(const Tensor& x, const Tensor& y, const Tensor& gradient,
+                            const Settings& s) {
     if (s.kernels)
       return x.scalar_type() == torch::kFloat64
-                 ? staircase_backward_by_kernel<double>(x, gradient, s)
-                 : staircase_backward_by_kernel<float>(x, gradient, s);
+                 ? staircase_backward_by_kernel<double>(x, y, gradient, s)
+                 : staircase_backward_by_kernel<float>(x, y, gradient, s);
     const double t = s.softness.temperature;
     const Tensor r = rectified(x, s.rectifier);
     const EdgeSums sums = edge_sums(r * s.inner, s.staircase, t, s.softness.clamp);
@@ -178,13 +179,14 @@ Tensor rounded_by_kernel(const Tensor& x, const Settings& s) {
 }
 
 template <typename Real>
-Gradients dense_backward_by_kernel(const Tensor& x, const Tensor& gradient, const Settings& s) {
+Gradients dense_backward_by_kernel(const Tensor& x, const Tensor& y, const Tensor& gradient,
+                                   const Settings& s) {
   const double r = s.outer / s.inner;
   const auto steps = kernels::soft_rounding<Real>(s.low, s.high, r);
   const Real scale = static_cast<Real>(s.outer);
   const auto [dx, sums] = summed_backward<Real>(
-      x, gradient, [&](const Real* from, const Real* g, Real* to, int64_t count) {
-        return kernels::semi_relaxed_backward(from, g, to, count, steps, 1 / scale,
+      x, y, gradient, [&](const kernels::BackwardRun<Real>& run, int64_t count) {
+        return kernels::semi_relaxed_backward(run.x, run.gradient, run.dx, count, steps, 1 / scale,
                                               static_cast<Real>(s.low), static_cast<Real>(s.high),
                                               s.rectifier);
       });
@@ -198,10 +200,12 @@ struct SemiRelaxedFunction {
     return s.kernels ? rounded_by_kernel(x, s) : rounded<float>(x, s);
   }
 
-  static Gradients backward(const Tensor& x, const Tensor& gradient, const Settings& s) {
+  static Gradients backward(const Tensor& x, const Tensor& y, const Tensor& gradient,
+                            const Settings& s) {
     if (s.kernels)
-      return x.scalar_type() == torch::kFloat64 ? dense_backward_by_kernel<double>(x, gradient, s)
-                                                : dense_backward_by_kernel<float>(x, gradient, s);
+      return x.scalar_type() == torch::kFloat64
+                 ? dense_backward_by_kernel<double>(x, y, gradient, s)
+                 : dense_backward_by_kernel<float>(x, y, gradient, s);
     const double r = s.outer / s.inner;
     const Tensor p = rectified(x, s.rectifier) * (1 / s.outer);
     const EdgeSums sums = edge_sums(p, Staircase::integers(s.low, s.high), r, 0);
@@ -219,17 +223,19 @@ struct TwoParameters : Function<TwoParameters<Rule>> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& outer,
                         const Tensor& inner, const SettingsPointer& settings) {
     const Tensor input = settings->kernels ? dense(x, false) : x;
-    context->save_for_backward({input, outer, inner});
+    const Tensor y = Rule::forward(input, *settings);
+    // The result is alive anyway: the layer that it goes to keeps it.
+    context->save_for_backward({input, y, outer, inner});
     context->saved_data["settings"] = c10::IValue::make_capsule(settings);
-    return Rule::forward(input, *settings);
+    return y;
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     refuse_second_derivative();
     const variable_list saved = context->get_saved_variables();
     const auto& settings =
         static_cast<const Settings&>(*context->saved_data["settings"].toCapsule());
-    const Gradients out = Rule::backward(saved[0], gradients[0], settings);
-    return {out.x, as_parameter(out.outer, saved[1]), as_parameter(out.inner, saved[2]), {}};
+    const Gradients out = Rule::backward(saved[0], saved[1], gradients[0], settings);
+    return {out.x, as_parameter(out.outer, saved[2]), as_parameter(out.inner, saved[3]), {}};
   }
 };
 

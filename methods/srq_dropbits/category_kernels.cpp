@@ -16,7 +16,8 @@ using quantbench::kernels::fast_exp;
 using quantbench::kernels::fast_log;
 using quantbench::kernels::LaneSum;
 
-constexpr int64_t kPart = 128;  // elements at a time, each with a window of points
+constexpr int64_t kPart = 128;       // elements at a time, each with a window of points
+constexpr size_t kMostMiddles = 32;  // beyond these a look at the window is faster
 
 template <typename Real>
 constexpr double kReach = std::is_same_v<Real, float> ? 14 : 34;  // of |u|
@@ -176,12 +177,30 @@ QUANTBENCH_INLINE void normalise(Part<Real>& part, int64_t count, const Categori
 }
 
 template <typename Real>
+QUANTBENCH_INLINE bool takes_nearest(const Categories<Real>& c) {
+  return !c.middles.empty() && !c.sampled;
+}
+
+// best_point by distance; midway between two it is the lower one.
+template <typename Real>
+QUANTBENCH_INLINE void take_nearest(Part<Real>& part, int64_t count, const Categories<Real>& c) {
+  const Real lowest = c.points.front();
+  for (int64_t i = 0; i < count; ++i) part.best_point[i] = lowest;
+  for (size_t k = 0; k < c.middles.size(); ++k) {
+    const Real middle = c.middles[k], point = c.points[k + 1];
+    for (int64_t i = 0; i < count; ++i)
+      part.best_point[i] = part.position[i] > middle ? point : part.best_point[i];
+  }
+}
+
+template <typename Real>
 QUANTBENCH_INLINE void prepare(const Real* x, int64_t count, int64_t begin,
                                const Categories<Real>& c, Real inverse, Rectifier rectifier,
                                Noise noise, Part<Real>& part) {
   place_elements(x, count, c, inverse, rectifier, part);
   for (int64_t w = 0; w < part.window; ++w) score(part, w, count, begin, c, noise);
   normalise(part, count, c);
+  if (takes_nearest(c)) take_nearest(part, count, c);
 }
 
 template <typename Real>
@@ -196,7 +215,15 @@ QUANTBENCH_INLINE void values(const Real* x, Real* to, int64_t n, const Categori
   Part<Real> part(c.window);
   for (int64_t begin = 0; begin < n; begin += kPart) {
     const int64_t count = std::min(kPart, n - begin);
-    prepare(x + begin, count, begin, c, inverse, rectifier, noise, part);
+    if (c.hard && takes_nearest(c)) {
+      for (int64_t i = 0; i < count; ++i)
+        part.position[i] = limited(x[begin + i], static_cast<Real>(rectifier.low),
+                                   static_cast<Real>(rectifier.high)) *
+                           inverse;
+      take_nearest(part, count, c);
+    } else {
+      prepare(x + begin, count, begin, c, inverse, rectifier, noise, part);
+    }
     for (int64_t i = 0; i < count; ++i) to[begin + i] = value_of(part, i, c);
   }
 }
@@ -280,6 +307,12 @@ void set_points(Categories<Real>& c, const std::vector<double>& weights) {
     from[i] = begin - c.points.begin();
     c.window = std::max<int64_t>(c.window, end - begin);
   }
+  c.middles.clear();
+  const bool all_one =
+      std::all_of(c.weights.begin(), c.weights.end(), [](Real z) { return z == 1; });
+  if (all_one && c.points.size() <= kMostMiddles)
+    for (size_t i = 1; i < c.points.size(); ++i)
+      c.middles.push_back((c.points[i - 1] + c.points[i]) / 2);
   c.first.resize(weights.size());
   for (size_t i = 0; i < from.size(); ++i)
     c.first[i] = static_cast<int32_t>(std::min(from[i], count - c.window));

@@ -37,6 +37,9 @@ struct Categories {
   std::vector<Real> points, weights;  // those with a weight > 0, ascending
   std::vector<int32_t> first;         // for each integer of the grid, where its window starts
   int64_t window = 0;                 // points in it
+  // Between the points, where they are few and all weights are 1: then the most probable point is
+  // the nearest one.
+  std::vector<Real> middles;
 };
 
 // For `weights` of all integers low..high. What is left out of the windows is below 1e-6 of the

@@ -29,51 +29,27 @@ Graph small_graph() {
   return std::move(b).build();
 }
 
-std::map<std::string, Tensor> tensors_of(const Network& network) {
-  std::map<std::string, Tensor> out;
-  for (const auto& item : network.named_parameters())
-    out[item.key()] = item.value().detach().clone();
-  for (const auto& item : network.named_buffers()) out[item.key()] = item.value().detach().clone();
-  return out;
-}
-
 // A network under BSQ with a trainer's loop of its own: one batch, plain SGD on the rest.
-struct Training {
-  Network network{small_graph(), RandomStream(2, "init")};
-  std::vector<Batch> batches;
+struct Training : SmallTask {
   std::unique_ptr<Bsq> method;
   TrainingBudget budget;
   std::vector<Phase> phases;
 
-  explicit Training(const Given& given, int64_t epochs = 6) {
+  explicit Training(const Given& given, int64_t epochs = 6)
+      : SmallTask(small_graph(), 2, {clustered_batch()}) {
     torch::set_num_threads(1);
-    torch::manual_seed(1);
-    const Tensor means = torch::randn({4, 3, 8, 8});
-    Batch batch;
-    batch.target = torch::randint(4, {32}, torch::kLong);
-    batch.input = means.index_select(0, batch.target) + 0.7 * torch::randn({32, 3, 8, 8});
-    batches.push_back(batch);
     budget.epochs = epochs;
     budget.optimizer.weight_decay = 1e-4;
     method = std::make_unique<Bsq>(OptionValues("method bsq", bsq_card().options, given));
   }
 
-  MethodContext context() {
-    return {network, batches, RandomStream(1, "method"), {}, [](const std::string&) {}};
-  }
   void start() {
-    MethodContext at = context();
-    method->plan(at);
-    method->attach(network);
+    SmallTask::start(*method);
     phases = method->phases(network, budget);
   }
   void resume(const MethodState& state, const std::map<std::string, Tensor>& tensors) {
-    method->load(state);
-    method->attach(network);
+    SmallTask::resume(*method, state, tensors);
     phases = method->phases(network, budget);
-    const torch::NoGradGuard no_grad;
-    for (auto& item : network.named_parameters()) item.value().copy_(tensors.at(item.key()));
-    for (auto& item : network.named_buffers()) item.value().copy_(tensors.at(item.key()));
   }
   void begin(int phase) {
     MethodContext at = context();

@@ -150,20 +150,8 @@ Graph small_graph() {
   return std::move(g).build();
 }
 
-struct Small {
-  Network network{small_graph(), RandomStream(1, "init")};
-  std::vector<Batch> batches;
-  Small() {
-    for (uint64_t i = 0; i < 2; ++i) {
-      Batch batch;
-      batch.input = random_tensor({16, 3, 8, 8}, 20 + i);
-      batch.target = torch::arange(16, torch::kInt64).remainder(4);
-      batches.push_back(batch);
-    }
-  }
-  MethodContext context() {
-    return {network, batches, RandomStream(1, "method"), {}, [](const std::string&) {}};
-  }
+struct Small : SmallTask {
+  Small() : SmallTask(small_graph(), 1, random_batches()) {}
 };
 
 TEST(QuantizationNetworks, TakesLevelsOnlyAndLeavesTheEndsFloatWhenAsked) {
@@ -172,9 +160,7 @@ TEST(QuantizationNetworks, TakesLevelsOnlyAndLeavesTheEndsFloatWhenAsked) {
                                        {"levels", "powers"},
                                        {"activation_bits", "2"},
                                        {"first_last_bits", "32"}}));
-  auto context = small.context();
-  method.plan(context);
-  method.attach(small.network);
+  small.start(method);
   small.network.eval();
   const auto sites = weight_sites(small.network.graph());
   for (const Site& site : sites) {
@@ -201,9 +187,7 @@ TEST(QuantizationNetworks, TakesLevelsOnlyAndLeavesTheEndsFloatWhenAsked) {
 TEST(QuantizationNetworks, TrainsWeightsThenActivationsThenAll) {
   Small small;
   QuantizationNetworks method(options({{"activation_bits", "2"}}));
-  auto context = small.context();
-  method.plan(context);
-  method.attach(small.network);
+  small.start(method);
   TrainingBudget budget;
   budget.epochs = 10;
   budget.optimizer.lr = 1;
@@ -222,6 +206,7 @@ TEST(QuantizationNetworks, TrainsWeightsThenActivationsThenAll) {
       small.network.tap({small.network.graph().index_of("relu1"), PointKind::Output}));
   const Tensor x = random_tensor({2, 6, 8, 8}, 3);
   const TapContext at_relu{kNone, nullptr, Rows::Sample, true, 0};
+  MethodContext context = small.context();
   method.begin_phase(context, 0);
   EXPECT_TRUE(torch::equal(relu1->forward(x, at_relu), torch::relu(x)));
   method.begin_phase(context, 1);
@@ -233,12 +218,11 @@ TEST(QuantizationNetworks, HasOnePhaseForOneKind) {
   for (const auto& given : std::vector<std::map<std::string, std::string>>{
            {{"activation_bits", "32"}}, {{"weight_bits", "32"}, {"activation_bits", "2"}}}) {
     QuantizationNetworks method(options(given));
-    auto context = small.context();
-    method.plan(context);
-    method.attach(small.network);
+    small.start(method);
     TrainingBudget budget;
     budget.epochs = 3;
     ASSERT_EQ(method.phases(small.network, budget).size(), 1u);
+    MethodContext context = small.context();
     method.begin_phase(context, 0);
     small.network.clear_taps();
   }
@@ -247,9 +231,7 @@ TEST(QuantizationNetworks, HasOnePhaseForOneKind) {
 TEST(QuantizationNetworks, RaisesTheTemperatureWithTheGlobalEpoch) {
   Small small;
   QuantizationNetworks method(options({{"temperature", "7"}, {"temperature_cap", "20"}}));
-  auto context = small.context();
-  method.plan(context);
-  method.attach(small.network);
+  small.start(method);
   const Site site = weight_sites(small.network.graph())[1];
   const auto tap = std::dynamic_pointer_cast<StaircaseQuantizer>(small.network.tap(site.point));
   const Tensor w = small.network.parameter(site.point.node, "weight").detach();

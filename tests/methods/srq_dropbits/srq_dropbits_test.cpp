@@ -31,20 +31,8 @@ Graph small_graph() {
   return std::move(g).build();
 }
 
-struct Small {
-  Network network{small_graph(), RandomStream(1, "init")};
-  std::vector<Batch> batches;
-  Small() {
-    for (uint64_t i = 0; i < 2; ++i) {
-      Batch batch;
-      batch.input = random_tensor({16, 3, 8, 8}, 20 + i);
-      batch.target = torch::arange(16, torch::kInt64).remainder(4);
-      batches.push_back(batch);
-    }
-  }
-  MethodContext context() {
-    return {network, batches, RandomStream(1, "method"), {}, [](const std::string&) {}};
-  }
+struct Small : SmallTask {
+  Small() : SmallTask(small_graph(), 1, random_batches()) {}
 };
 
 TEST(SrqQuantizer, ShipsWhatItEvaluates) {
@@ -123,9 +111,7 @@ TEST(SrqQuantizer, GathersWeightsAboutThePointsOfTheGridOnceSigmaIsSmall) {
 TEST(SrqDropBits, QuantizesEveryLayerTheFirstAndTheLastToo) {
   Small small;
   SrqDropBits method(options({{"weight_bits", "3"}, {"activation_bits", "3"}}));
-  auto context = small.context();
-  method.plan(context);
-  method.attach(small.network);
+  small.start(method);
   for (const Site& site : weight_sites(small.network.graph()))
     EXPECT_EQ(mean_bits(method.format(small.network, site)), 3) << site.name;
   for (const Site& site : operand_sites(small.network.graph()))
@@ -135,9 +121,7 @@ TEST(SrqDropBits, QuantizesEveryLayerTheFirstAndTheLastToo) {
 TEST(SrqDropBits, TrainsScalesAndMasksWithTheirOwnOptimizer) {
   Small small;
   SrqDropBits method(options({{"dropbits", "level"}, {"learn_masks", "yes"}, {"finetune", "0.5"}}));
-  auto context = small.context();
-  method.plan(context);
-  method.attach(small.network);
+  small.start(method);
   TrainingBudget budget;
   budget.epochs = 4;
   const auto phases = method.phases(small.network, budget);
@@ -157,9 +141,7 @@ TEST(SrqDropBits, ChargesForMasksByCountOrBySize) {
                                 {"mask_price", "1"},
                                 {"mask_cost", cost},
                                 {"weight_bits", "3"}}));
-    auto context = small.context();
-    method.plan(context);
-    method.attach(small.network);
+    small.start(method);
     return method.loss_term(small.network, Progress()).item<double>();
   };
   const double kept = srq::HardConcrete::kept_probability(values({2})).item<double>();
@@ -170,9 +152,7 @@ TEST(SrqDropBits, ChargesForMasksByCountOrBySize) {
 TEST(SrqDropBits, DrawsAgainForEachStepAndTheSameForTheSameStep) {
   Small small;
   SrqDropBits method(options({{"dropbits", "point"}, {"weight_bits", "3"}, {"keep", "0.5"}}));
-  auto context = small.context();
-  method.plan(context);
-  method.attach(small.network);
+  small.start(method);
   small.network.train();
   const auto logits = [&](uint64_t step) {
     Progress progress;
