@@ -74,6 +74,7 @@ void convolution(benchmark::State& state, const engine::KernelTable& kernels, co
   call.start_x = -padding * x.pixel_bytes();
   call.step = shape.stride * x.pixel_bytes();
   call.run = packed.run;
+  call.offsets = packed.offsets.data();
   call.weights = packed.bytes.data();
   call.start = packed.start.data();
   for (auto _ : state)

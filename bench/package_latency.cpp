@@ -47,17 +47,19 @@ std::shared_ptr<Network> network_of(const Package& twin) {
   return network;
 }
 
-std::vector<LayerTime> layer_times(const EngineExecutor& executor, const Tensor& image,
+std::vector<LayerTime> layer_times(const EngineExecutor& executor, const Batch& one,
                                    const PackageLatency& so_far) {
   constexpr int kRepeats = 50;
   const std::vector<engine::StepInfo> steps = executor.program()->steps();
-  const std::vector<double> seconds = executor.program()->time_steps(image, kRepeats);
+  const std::vector<double> seconds = executor.program()->time_steps(one, kRepeats);
+  // A plan counts the MACs of a node where there are nodes.
+  const int64_t rows = executor.plan().needs_topology ? one.topology->node_count() : 1;
   std::vector<LayerTime> out;
   for (size_t i = 0; i < steps.size(); ++i) {
     LayerTime layer;
     layer.step = steps[i];
     layer.microseconds = 1e6 * seconds[i];
-    layer.gmacs = static_cast<double>(steps[i].macs) / seconds[i] / 1e9;
+    if (seconds[i] > 0) layer.gmacs = static_cast<double>(steps[i].macs * rows) / seconds[i] / 1e9;
     layer.share_of_peak =
         layer.gmacs / (steps[i].integer ? so_far.integer_peak : so_far.float_peak);
     out.push_back(layer);
@@ -69,7 +71,6 @@ std::vector<LayerTime> layer_times(const EngineExecutor& executor, const Tensor&
 
 std::string latency_kind(const EngineExecutor& executor) {
   if (executor.integer_share() == 0) return "simulated";
-  if (!executor.program()) return "integer with float parts";
   for (const engine::StepInfo& step : executor.program()->steps())
     if (step.kernel.find("reference") != std::string::npos || (step.macs > 0 && !step.integer))
       return "integer with float parts";
@@ -98,21 +99,25 @@ PackageLatency measure_package(const Package& package, const LatencyRequest& req
   out.compile_ms = 1000 * seconds_since(begin);
   out.executor = engine.name();
   out.integer_share = engine.integer_share();
-  require(engine.program() != nullptr,
-          "The engine has no kernels yet for the network {}, which passes messages.", out.network);
+  const bool graphs = engine.plan().needs_topology;
+  require(!graphs || request.inputs != nullptr,
+          "The network {} passes messages: say on which graphs with --dataset.", out.network);
   out.packed_weight_bytes = static_cast<int64_t>(engine.program()->weight_bytes());
-  out.arena_bytes = static_cast<int64_t>(engine.program()->arena_bytes());
 
-  Batch images;
-  images.input = random_images(package.graph.input_shape, std::max(request.batch, request.checked));
-  Batch checked;
-  checked.input = images.input.narrow(0, 0, request.checked);
+  const auto inputs = [&](int64_t samples) {
+    if (request.inputs) return request.inputs(samples);
+    Batch images;
+    images.input = random_images(package.graph.input_shape, samples);
+    return images;
+  };
+  const Batch checked = inputs(request.checked);
   const ReferenceExecutor reference(engine.plan());
   const Tensor expected = reference.forward(checked);
   if (!torch::equal(engine.forward(checked), expected)) {
     out.distrust = "The engine's answers differ from the reference's.";
     return out;
   }
+  out.arena_bytes = static_cast<int64_t>(engine.program()->arena_bytes());
 
   const engine::KernelTable& kernels = engine.program()->kernels();
   std::vector<int32_t> integers(64);
@@ -128,27 +133,33 @@ PackageLatency measure_package(const Package& package, const LatencyRequest& req
     const EngineExecutor integer(package, request.isa, threads);
     const EngineExecutor floating(twin, request.isa, threads);
     torch::set_num_threads(threads);
+    std::vector<std::function<void(const Batch&)>> peers;
+    for (const LatencyPeer& peer : request.peers) peers.push_back(peer.open(threads));
     for (int64_t batch : {int64_t{1}, request.batch}) {
-      Batch some;
-      some.input = images.input.narrow(0, 0, batch).contiguous();
-      const std::vector<std::function<void()>> calls{[&] { integer.forward(some); },
-                                                     [&] { floating.forward(some); },
-                                                     [&] {
-                                                       const torch::NoGradGuard no_grad;
-                                                       network->forward(some);
-                                                     }};
+      const Batch some = inputs(batch);
+      std::vector<std::function<void()>> calls{[&] { integer.forward(some); },
+                                               [&] { floating.forward(some); },
+                                               [&] {
+                                                 const torch::NoGradGuard no_grad;
+                                                 network->forward(some);
+                                               }};
+      for (const auto& peer : peers) calls.emplace_back([&] { peer(some); });
       const std::vector<CallTimes> times = time_in_bursts(calls, request.bursts);
-      const auto add = [&](const char* subject, const std::string& kind,
+      const auto add = [&](const std::string& subject, const std::string& kind,
                            const std::string& engine_name, const std::string& isa, size_t i) {
         out.subjects.push_back({subject, kind, engine_name, isa, threads, batch, times[i]});
       };
       add("package", latency_kind(integer), "quantbench", kernels.name, 0);
       add("fp32 twin", "float", "quantbench", kernels.name, 1);
       add("fp32", "float", "LibTorch " TORCH_VERSION, isa_name(), 2);
+      for (size_t p = 0; p < peers.size(); ++p) {
+        const LatencyPeer& peer = request.peers[p];
+        add(peer.subject, peer.kind, peer.engine, isa_name(), 3 + p);
+      }
     }
   }
   torch::set_num_threads(before);
-  out.layers = layer_times(engine, images.input.narrow(0, 0, 1).contiguous(), out);
+  out.layers = layer_times(engine, inputs(graphs ? request.batch : 1), out);
   return out;
 }
 

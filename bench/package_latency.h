@@ -9,11 +9,20 @@
 
 namespace quantbench {
 
+// Another runtime, timed in turns with ours on the same inputs. What `open` returns runs one batch.
+struct LatencyPeer {
+  std::string subject, kind, engine;
+  std::function<std::function<void(const Batch&)>(int threads)> open;
+};
+
 struct LatencyRequest {
   int64_t batch = 128;   // of the offline figures
   std::string isa;       // "": the fastest
   int threads = 1;       // measured with 1 and with so many
-  int64_t checked = 64;  // images compared with the reference first
+  int64_t checked = 64;  // samples compared with the reference first
+  // A batch of at most so many samples, input and graph; empty: random images.
+  std::function<Batch(int64_t samples)> inputs;
+  std::vector<LatencyPeer> peers;
   BurstPlan bursts;
 };
 
@@ -50,7 +59,7 @@ std::string latency_kind(const EngineExecutor& executor);
 // The package's network in float: its decoded weights, nothing quantized.
 Package float_twin(const Package& package);
 
-// Throws Error on a network that the engine leaves to the reference.
+// Throws Error on a network that passes messages when the request brings no graphs.
 PackageLatency measure_package(const Package& package, const LatencyRequest& request);
 
 }  // namespace quantbench

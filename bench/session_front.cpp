@@ -7,7 +7,7 @@
 #include "bench/accuracy.h"
 #include "bench/front.h"
 #include "bench/session.h"
-#include "runtime/reference_executor.h"
+#include "runtime/engine/engine_executor.h"
 
 namespace quantbench {
 
@@ -30,7 +30,7 @@ FrontRow Session::measure_kept(const std::string& name, const SavedState& state)
   row.weight_bits_average = shipped.packaged.weight_bits_average;
   row.weights_hash = shipped.weights_hash;
   row.package_hash = shipped.package_hash;
-  const ReferenceExecutor executor(read_package(path));
+  const EngineExecutor executor(read_package(path));
   int64_t simulated_correct = 0;
   const Accuracy accuracy = measure(
       name, "shipped",

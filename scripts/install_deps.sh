@@ -11,7 +11,7 @@ packages="build-essential cmake ninja-build make git pkg-config ca-certificates 
   libtorch-dev libopenblas-dev libopencv-dev libboost-dev libboost-program-options-dev
   libsqlite3-dev libfmt-dev libssl-dev libzip-dev zlib1g-dev nlohmann-json3-dev
   libbenchmark-dev libgtest-dev libgmock-dev python3-minimal python3-numpy"
-dev_packages="ccache clang clang-format clang-tidy libclang-rt-dev libomp-dev libsimde-dev python3-torch"
+dev_packages="ccache clang clang-format clang-tidy libclang-rt-dev libomp-dev libdnnl-dev libsimde-dev python3-torch"
 
 case "${1:-}" in
   "") ;;

@@ -4,8 +4,9 @@
 #include "base/error.h"
 #include "bench/accuracy.h"
 #include "bench/commands/commands.h"
+#include "bench/oracle.h"
 #include "datasets/dataset.h"
-#include "runtime/package.h"
+#include "runtime/engine/engine_executor.h"
 #include "runtime/reference_executor.h"
 
 namespace quantbench {
@@ -19,7 +20,7 @@ int eval_command(const Arguments& arguments) {
   require_used(arguments.recipe, recipes);
   const std::filesystem::path path = arguments.operands[0];
   require(std::filesystem::is_regular_file(path), "There is no package file {}.", path.string());
-  const ReferenceExecutor executor(read_package(path));
+  const EngineExecutor executor(read_package(path));
   const auto dataset =
       datasets()
           .get(recipe.dataset)
@@ -35,6 +36,9 @@ int eval_command(const Arguments& arguments) {
       *dataset, config, [&](const Batch& b) { return executor.forward(b); },
       [&](int64_t done, int64_t) { display.update(done); });
   display.end();
+  const OracleVerdict verdict =
+      consult_oracle(executor, ReferenceExecutor(executor.plan()), *dataset, Split::Test,
+                     recipe.values.integer("evaluation.oracle"), recipe.seed);
   const auto bytes = std::filesystem::file_size(path);
   if (arguments.json)
     say("{}\n", nlohmann::ordered_json({{"package", path.string()},
@@ -44,14 +48,18 @@ int eval_command(const Arguments& arguments) {
                                         {"top1", accuracy.top1()},
                                         {"top5", accuracy.top5()},
                                         {"size_bytes", bytes},
-                                        {"integer_share", executor.integer_share()}})
+                                        {"integer_share", executor.integer_share()},
+                                        {"executor", executor.name()},
+                                        {"oracle_samples", verdict.samples},
+                                        {"oracle_different", verdict.different}})
                     .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
     say("{}: top-1 {:.2f} %, top-5 {:.2f} % of {} test samples of {}; {} bytes, {:.1f} % of the "
-        "MACs on integers\n",
+        "MACs on integers; {} answers {} of {} samples as the reference does, bit for bit\n",
         path.string(), 100 * accuracy.top1(), 100 * accuracy.top5(), accuracy.samples,
-        recipe.dataset, bytes, 100 * executor.integer_share());
-  return 0;
+        recipe.dataset, bytes, 100 * executor.integer_share(), executor.name(),
+        verdict.samples - verdict.different, verdict.samples);
+  return verdict.different == 0 ? 0 : 1;
 }
 
 }  // namespace quantbench

@@ -4,8 +4,12 @@
 #include "base/torch.h"
 #include "bench/commands/commands.h"
 #include "bench/output.h"
+#ifdef QUANTBENCH_ONNX_PEERS
+#include "bench/onnx_peers.h"
+#endif
 #include "bench/package_latency.h"
 #include "bench/provenance.h"
+#include "datasets/dataset.h"
 
 namespace quantbench {
 namespace {
@@ -79,10 +83,31 @@ int latency_command(const Arguments& arguments) {
   request.isa = arguments.isa;
   request.batch = arguments.latency_batch;
   request.threads = torch::get_num_threads();
+  std::unique_ptr<Dataset> dataset;
+  if (arguments.recipe.count("dataset")) {
+    const std::vector<Recipe> recipes = expand(arguments.recipe);
+    require(recipes.size() == 1, "'quantbench latency' takes every key once.");
+    require_used(arguments.recipe, recipes);
+    const Recipe& recipe = recipes[0];
+    dataset = datasets()
+                  .get(recipe.dataset)
+                  .open({data_root(arguments.runner.data), recipe.dataset_options, recipe.seed});
+    request.batch = std::min(request.batch, dataset->size(Split::Test));
+    request.inputs = [&dataset](int64_t samples) {
+      BatchRequest some;
+      samples = std::min(samples, dataset->size(Split::Test));
+      for (int64_t i = 0; i < samples; ++i) some.positions.push_back(i);
+      return dataset->batch(Split::Test, some);
+    };
+  }
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   bool trusted = true;
   for (const std::string& path : arguments.operands) {
-    const PackageLatency latency = measure_package(read_package(path), request);
+    const Package package = read_package(path);
+#ifdef QUANTBENCH_ONNX_PEERS
+    request.peers = onnx_peers(package);
+#endif
+    const PackageLatency latency = measure_package(package, request);
     trusted = trusted && latency.distrust.empty();
     if (arguments.json)
       all.push_back(json_of(path, latency));

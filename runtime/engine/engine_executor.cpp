@@ -6,24 +6,18 @@
 
 #include "base/error.h"
 #include "runtime/engine/isa.h"
-#include "runtime/reference_executor.h"
 
 namespace quantbench {
 
 struct EngineExecutor::State {
   Plan plan;
   std::optional<engine::Program> program;
-  std::unique_ptr<ReferenceExecutor> reference;  // where there is no program
   engine::ThreadTeam team;
   std::mutex mutex;  // a program has one memory
 
   State(Plan made, const std::string& isa, int threads)
       : plan(std::move(made)), team(threads > 0 ? threads : torch::get_num_threads()) {
-    const engine::KernelTable& kernels = engine::choose_kernels(isa);
-    if (plan.needs_topology)
-      reference = std::make_unique<ReferenceExecutor>(plan);
-    else
-      program.emplace(plan, kernels);
+    program.emplace(plan, engine::choose_kernels(isa));
   }
 };
 
@@ -36,30 +30,40 @@ EngineExecutor::EngineExecutor(Plan plan, const std::string& isa, int threads)
 EngineExecutor::~EngineExecutor() = default;
 
 Tensor EngineExecutor::forward(const Batch& batch) const {
-  if (state_->reference) return state_->reference->forward(batch);
   const torch::NoGradGuard no_grad;
-  const Tensor images = batch.input.to(torch::kCPU, torch::kFloat).contiguous();
-  const std::vector<int64_t>& shape = state_->plan.input_shape;
-  require(images.dim() == static_cast<int64_t>(shape.size()) + 1 &&
-              images.sizes().slice(1) == torch::IntArrayRef(shape),
-          "The network {} does not take inputs of that shape.", state_->plan.name);
+  const Plan& plan = state_->plan;
+  Batch here;
+  here.input = batch.input.to(torch::kCPU, torch::kFloat).contiguous();
+  require(here.input.dim() == static_cast<int64_t>(plan.input_shape.size()) + 1 &&
+              here.input.sizes().slice(1) == torch::IntArrayRef(plan.input_shape),
+          "The network {} does not take inputs of that shape.", plan.name);
   const std::lock_guard<std::mutex> lock(state_->mutex);
-  Tensor out = state_->program->run(images, state_->team);
   // Integers have no room for NaN; it must stay visible.
-  const Tensor broken = images.flatten(1).isnan().any(1);
-  if (broken.any().item<bool>()) out.masked_fill_(broken.unsqueeze(1), NAN);
+  if (!plan.needs_topology) {
+    Tensor out = state_->program->run(here.input, state_->team);
+    const Tensor broken = here.input.flatten(1).isnan().any(1);
+    if (broken.any().item<bool>()) out.masked_fill_(broken.unsqueeze(1), NAN);
+    return out;
+  }
+  require(batch.topology != nullptr, "The network {} passes messages, but the batch has no graph.",
+          plan.name);
+  require(batch.topology->node_count() == here.input.size(0),
+          "The network {} gets features of {} nodes and a graph of {}.", plan.name,
+          here.input.size(0), batch.topology->node_count());
+  here.topology =
+      batch.topology->source().is_cpu() ? batch.topology : batch.topology->to(torch::kCPU);
+  Tensor out = state_->program->run(here, state_->team);
+  if (here.input.isnan().any().item<bool>()) out.fill_(NAN);
   return out;
 }
 
 std::string EngineExecutor::name() const {
-  return state_->program ? std::string("engine ") + state_->program->kernels().name : "reference";
+  return std::string("engine ") + state_->program->kernels().name;
 }
 
 double EngineExecutor::integer_share() const { return quantbench::integer_share(state_->plan); }
 const Plan& EngineExecutor::plan() const { return state_->plan; }
-engine::Program* EngineExecutor::program() const {
-  return state_->program ? &*state_->program : nullptr;
-}
+engine::Program* EngineExecutor::program() const { return &*state_->program; }
 engine::ThreadTeam& EngineExecutor::team() const { return state_->team; }
 
 }  // namespace quantbench

@@ -1,5 +1,6 @@
 // Runs packages with the compiled engine: the same bits as the reference, at the machine's speed.
-// What the engine has no kernels for is left to the reference, and name() says so.
+// Steps that it has no kernels for are left to the reference's arithmetic, and the table of steps
+// says so.
 #pragma once
 
 #include <memory>
@@ -20,12 +21,11 @@ class EngineExecutor : public Executor {
   ~EngineExecutor() override;
 
   Tensor forward(const Batch& batch) const override;
-  // "engine avx2", or "reference" where the engine has no kernels for the network.
+  // "engine avx2".
   std::string name() const override;
   double integer_share() const override;
 
   const Plan& plan() const;
-  // Null where the reference does the work.
   engine::Program* program() const;
   engine::ThreadTeam& team() const;
 

@@ -43,15 +43,21 @@ class GeneralStep : public ProgramStep {
   void run(const Frame& frame, int worker, int) const override {
     if (worker != 0) return;
     std::vector<Data> values(value_count_);
-    for (const Operand& x : values_)
-      values[static_cast<size_t>(x.value)] =
-          gather(x.layout, frame.values[static_cast<size_t>(x.value)]);
+    for (const Operand& x : values_) values[static_cast<size_t>(x.value)] = numbers_of(frame, x);
     const Data out = compute(frame, values);
-    scatter(out, y_.layout, frame.values[static_cast<size_t>(y_.value)]);
+    scatter(out, y_.layout.of(frame.count(y_.layout.per), 1),
+            frame.values[static_cast<size_t>(y_.value)]);
   }
 
  protected:
   virtual Data compute(const Frame& frame, const std::vector<Data>& values) const = 0;
+
+  static Data numbers_of(const Frame& frame, const Operand& x) {
+    const int64_t rows = frame.count(x.layout.per);
+    Data out = gather(x.layout.of(rows, 1), frame.values[static_cast<size_t>(x.value)]);
+    out.rows = rows;
+    return out;
+  }
 
  private:
   size_t value_count_;
@@ -71,12 +77,15 @@ class FinishStep : public GeneralStep {
 
  protected:
   Data compute(const Frame& frame, const std::vector<Data>& values) const override {
-    const Data acc = gather(acc_.layout, frame.values[static_cast<size_t>(acc_.value)]);
-    Data out = finisher_.prepare(1);
-    if (acc.on_grid)
-      finisher_.apply(acc.n.data(), 0, 0, static_cast<int64_t>(acc.n.size()), values, out);
-    else
-      finisher_.apply(acc.x.data(), 0, 0, static_cast<int64_t>(acc.x.size()), values, out);
+    const Data acc = numbers_of(frame, acc_);
+    Data out = finisher_.prepare(acc.rows);
+    const auto all = static_cast<int64_t>(acc.on_grid ? acc.n.size() : acc.x.size());
+    const int64_t elements = acc.rows > 0 ? all / acc.rows : 0;
+    for (int64_t row = 0; row < acc.rows; ++row)
+      if (acc.on_grid)
+        finisher_.apply(acc.n.data() + row * elements, row, 0, elements, values, out);
+      else
+        finisher_.apply(acc.x.data() + row * elements, row, 0, elements, values, out);
     return out;
   }
 
@@ -93,8 +102,8 @@ class WholeStep : public GeneralStep {
   }
 
  protected:
-  Data compute(const Frame&, const std::vector<Data>& values) const override {
-    return step_(values, Batch{});
+  Data compute(const Frame& frame, const std::vector<Data>& values) const override {
+    return step_(values, frame.batch ? *frame.batch : Batch{});
   }
 
  private:

@@ -21,6 +21,14 @@ std::vector<const KernelTable*> usable_kernels() {
   return tables;
 }
 
+const BitKernels* bit_kernels(const KernelTable& kernels) {
+#if defined(__x86_64__)
+  if (&kernels == &avx512_kernels())
+    return __builtin_cpu_supports("avx512vpopcntdq") ? &avx512_bit_kernels() : nullptr;
+#endif
+  return kernels.lanes == portable_bit_kernels().lanes ? &portable_bit_kernels() : nullptr;
+}
+
 const KernelTable& choose_kernels(const std::string& name) {
   const char* forced = std::getenv("QUANTBENCH_ISA");
   const std::string wanted = !name.empty() ? name : forced ? forced : "";

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/engine/kernels.h"
+#include "runtime/engine/bits.h"
 
 namespace quantbench::engine {
 
@@ -14,5 +14,8 @@ std::vector<const KernelTable*> usable_kernels();
 // The table of that name; with "", the one that the environment variable QUANTBENCH_ISA names, or
 // the fastest. Throws Error on a name that is unknown or cannot run here.
 const KernelTable& choose_kernels(const std::string& name = "");
+
+// What counts bits beside `kernels` here; null: nothing does.
+const BitKernels* bit_kernels(const KernelTable& kernels);
 
 }  // namespace quantbench::engine

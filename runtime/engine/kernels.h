@@ -30,6 +30,8 @@ struct Epilogue {
   Residual residuals[2];
   bool quantized = true;
   float low = 0, high = 0;
+  // Proved: no u is NaN or beyond 2^30, and low and high are whole numbers.
+  bool bounded = false;
 };
 
 struct Output {
@@ -68,9 +70,31 @@ struct Convolution {
   int64_t start_x = 0;       // bytes from pixel 0 of the input to the first tap of output pixel 0
   int64_t step = 0;          // bytes of input between neighbouring output pixels
   int64_t run = 0;  // dot products of one kernel row: 4 (U8), 2 (I16) or 1 (F32) cells each
+  // Of each dot product from the first one on: bytes of input, [kernel rows, run].
+  const int32_t* offsets = nullptr;
   const char* weights = nullptr;   // [block][kernel row][run][lane][4, 2 or 1]
   const int32_t* start = nullptr;  // first values of the integer sums: [classes][padded channels]
   const int32_t* start_of_row = nullptr;  // offset into `start` of each output row; null: all 0
+  // Weights that are bytes only once a number of their output's was taken off: acc gets center[o] *
+  // sums[pixel] more, sums of the operand's integers, [total pixels]. Null: nothing.
+  const int32_t* sums = nullptr;
+  const int32_t* center = nullptr;  // [padded channels]
+};
+
+// Weights that are sums of coefficients times vectors of signs, each over a cut of an output's
+// inputs: acc = 0, then for each cut and each of its bases acc = fma(coefficient, float(D), acc), D
+// the sum of sign * n over the cut. Bytes have no shift here: borders add nothing to D.
+struct PlaneProduct {
+  Window window;
+  int64_t pixels = 1, total_pixels = 1;
+  int64_t start_x = 0, step = 0, input_row = 0;  // bytes
+  int64_t cuts = 0;
+  const int32_t* bases = nullptr;      // [cuts]: of that output that has most
+  const int32_t* first_dot = nullptr;  // [cuts][kernel rows + 1], into offsets
+  const int32_t* offsets = nullptr;    // of each dot product from the first kernel row on, bytes
+  const char* weights = nullptr;       // [block][cut][base][dot][lane][4 or 2]: 1, -1, or 0 outside
+  const float* coefficients = nullptr;  // [block][cut][base][lane]; 0 where an output has fewer
+  int64_t vectors_of_block = 0, bases_of_block = 0;
 };
 
 // Each channel by itself; weights int16 [kernel row][kernel column][padded channels].
@@ -92,12 +116,28 @@ struct Pool {
   bool max = false;
 };
 
-// Sums over the incoming edges of each row: acc = sum of x[source[e]], e in offsets[r]..[r + 1].
+// Sums over the incoming edges of each row: acc = sum of a message for each e in offsets[r] ..
+// offsets[r + 1], in this order. The message is m = x[source[e]], times weight[e] or factor[e], and
+// with `requantized` clamp(rint(fma(message_a, float(m), message_b)), message_low, message_high).
 struct Aggregation {
   const int64_t* offsets = nullptr;
   const int32_t* source = nullptr;
-  const int16_t* weight = nullptr;  // [edges]: acc = sum of weight * x; null: all 1
+  const int16_t* weight = nullptr;  // [edges], of integers
+  const float* factor = nullptr;    // [edges], of floats: the product is rounded
   const float* divisor = nullptr;   // [rows]: float(acc) is divided by it first (means); or null
+  bool requantized = false;
+  float message_a = 1, message_b = 0, message_low = 0, message_high = 0;
+};
+
+// Products of rows of floats that are mostly zero with a matrix: acc = sum of n * w over the
+// numbers of a row that are not zero, n = clamp(rint(fma(a, x, b)), low, high), NaN taken for 0;
+// zero is n = 0. All values of n and w are shorts, all sums int32.
+struct SparseProduct {
+  const float* rows = nullptr;  // [rows, features]
+  int64_t features = 0;
+  float a = 1, b = 0, low = 0, high = 0;
+  const int16_t* weights = nullptr;  // [features][padded outputs]
+  int64_t padded = 0;
 };
 
 struct KernelTable {
@@ -110,11 +150,16 @@ struct KernelTable {
   int64_t (*peak_float)(int64_t rounds, float* sink);
 
   void (*convolve)(const Convolution&, const Input&, const Epilogue&, const Output&, const Part&);
+  void (*multiply_planes)(const PlaneProduct&, const Input&, const Epilogue&, const Output&,
+                          const Part&);
   void (*depthwise)(const Depthwise&, const Input&, const Epilogue&, const Output&, const Part&);
   void (*pool)(const Pool&, const Input&, const Epilogue&, const Output&, const Part&);
+  // to[r] = sum of the stored bytes of row r times `ones`, 1 or 0 for each of its `padded` bytes.
+  void (*sum_bytes)(const char* rows, int64_t count, int64_t padded, const char* ones, int32_t* to);
   // One pixel after the other: acc = x. `pixels` a row.
   void (*map)(int64_t pixels, const Input&, const Epilogue&, const Output&, const Part&);
   void (*aggregate)(const Aggregation&, const Input&, const Epilogue&, const Output&, const Part&);
+  void (*sparse_product)(const SparseProduct&, const Epilogue&, const Output&, const Part&);
   // A planar float image [channels][rows][pixels] onto a grid, or into floats, channels last:
   // u = fma(a, x, b), then as Epilogue says. `plane` floats from channel to channel.
   void (*interleave)(const float* image, int64_t plane, int64_t pixels, int64_t channels,

@@ -14,20 +14,33 @@ constexpr int64_t rounded_up(int64_t value, int64_t block) {
   return (value + block - 1) / block * block;
 }
 
+// What a value has a row of numbers for.
+enum class Per : uint8_t { Image, Node, Graph };
+
+// Rows of a matrix that lie side by side, as the pixels of one row of an image: whole tiles of 6,
+// 8, 12 and 16.
+constexpr int64_t kRowsTogether = 48;
+
 struct Layout {
   Cell cell = Cell::F32;
   int32_t shift = 0;  // what is stored is n + shift
   int64_t channels = 1, height = 1, width = 1;
   int64_t padded = 1;           // cells of a pixel
   int64_t left = 0, right = 0;  // pixels of border
-  bool rows = false;            // of a graph: any number of pixels, one after the other
+  Per per = Per::Image;         // Node, Graph: a matrix of any number of rows
 
   int64_t pixel_bytes() const { return padded * bytes_of(cell); }
   int64_t row_bytes() const { return (left + width + right) * pixel_bytes(); }
-  // Of one image, or of `count` rows of a graph; with room for a vector read past the end.
-  int64_t bytes(int64_t count = 1) const {
-    return (rows ? count * pixel_bytes() : height * row_bytes()) + 64;
+  // A matrix of `count` rows as an image, `together` of them side by side.
+  Layout of(int64_t count, int64_t together = kRowsTogether) const {
+    if (per == Per::Image) return *this;
+    Layout out = *this;
+    out.width = together;
+    out.height = rounded_up(count, together) / together;
+    return out;
   }
+  // With room for a vector read past the end.
+  int64_t bytes() const { return height * row_bytes() + 64; }
 
   Input input(const char* memory) const {
     return {memory + left * pixel_bytes(), row_bytes(), pixel_bytes(), cell, shift};

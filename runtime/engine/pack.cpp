@@ -63,6 +63,9 @@ PackedWeights pack_weights(const Tensor& weights, const Geometry& geometry, cons
   const int64_t unit = 4 / bytes_of(x.cell);
   out.blocks = rounded_up(weights.size(0), lanes) / lanes;
   out.run = rounded_up(geometry.kernel_w * x.padded, unit) / unit;
+  for (int64_t y = 0; y < geometry.kernel_h; ++y)
+    for (int64_t r = 0; r < out.run; ++r)
+      out.offsets.push_back(static_cast<int32_t>(y * x.row_bytes() + 4 * r));
   const Tensor w = weights.contiguous();
   if (x.cell == Cell::F32)
     pack_as<float, float>(w, x, lanes, unit, out);
@@ -74,6 +77,23 @@ PackedWeights pack_weights(const Tensor& weights, const Geometry& geometry, cons
     add_starts(w, geometry, x, lanes, out);
   else
     out.start.assign(static_cast<size_t>(out.blocks * lanes), 0);
+  return out;
+}
+
+std::optional<CenteredWeights> centered(const Tensor& weights) {
+  CenteredWeights out{weights, {}};
+  if (weights.numel() == 0) return out;
+  const Tensor rows = weights.flatten(1);
+  const Tensor low = rows.amin(1), high = rows.amax(1);
+  if (low.min().item<int64_t>() >= INT8_MIN && high.max().item<int64_t>() <= INT8_MAX) return out;
+  if ((high - low).max().item<int64_t>() > INT8_MAX - INT8_MIN) return std::nullopt;
+  // The least shift that does it.
+  const Tensor center = torch::where(low < INT8_MIN, low - INT8_MIN,
+                                     torch::where(high > INT8_MAX, high - INT8_MAX, low * 0))
+                            .to(torch::kInt)
+                            .contiguous();
+  out.weights = (rows - center.unsqueeze(1)).to(torch::kInt).view(weights.sizes()).contiguous();
+  out.center.assign(center.data_ptr<int32_t>(), center.data_ptr<int32_t>() + center.numel());
   return out;
 }
 

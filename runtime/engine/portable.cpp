@@ -1,13 +1,13 @@
 // Kernels in plain loops, for any machine. The functions before the body are all that an
 // instruction set has to provide.
 #include "base/vector_units.h"
-#include "runtime/engine/kernels.h"
+#include "runtime/engine/bits.h"
 
 namespace quantbench::engine {
 namespace {
 
 constexpr char kName[] = "portable";
-constexpr int kLanes = 8, kTilePixels = 2, kTileBlocks = 1;
+constexpr int kLanes = 8, kTilePixels = 2, kSinglePixels = 2, kTileBlocks = 1;
 constexpr bool kHasBytes = true;
 
 struct Ints {
@@ -53,6 +53,41 @@ QUANTBENCH_INLINE void store_cells(int16_t* to, Ints n) {
 }
 QUANTBENCH_INLINE void store_cells(uint8_t* to, Ints n) {
   for (int i = 0; i < kLanes; ++i) to[i] = static_cast<uint8_t>(n.at[i]);
+}
+// Four vectors of bytes, one after the other; the shift is added to numbers before they saturate.
+struct Cells {
+  uint8_t at[4 * kLanes];
+};
+QUANTBENCH_INLINE Cells broadcast_cell(int32_t x) {
+  Cells out;
+  for (uint8_t& cell : out.at) cell = static_cast<uint8_t>(x);
+  return out;
+}
+QUANTBENCH_INLINE int32_t broadcast_shift(int32_t x) { return x; }
+QUANTBENCH_INLINE Cells hold(Cells x, const Cells& low, const Cells& high) {
+  for (int i = 0; i < 4 * kLanes; ++i) {
+    const uint8_t held = x.at[i] < low.at[i] ? low.at[i] : x.at[i];
+    x.at[i] = held > high.at[i] ? high.at[i] : held;
+  }
+  return x;
+}
+QUANTBENCH_INLINE uint8_t saturated(int32_t x) {
+  return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x);
+}
+QUANTBENCH_INLINE Cells pack(Ints a, Ints b, Ints c, Ints d, int32_t shift) {
+  Cells out;
+  for (int i = 0; i < kLanes; ++i) {
+    out.at[i] = saturated(a.at[i] + shift);
+    out.at[kLanes + i] = saturated(b.at[i] + shift);
+    out.at[2 * kLanes + i] = saturated(c.at[i] + shift);
+    out.at[3 * kLanes + i] = saturated(d.at[i] + shift);
+  }
+  return out;
+}
+// Vectors first .. first + count - 1 of the four.
+template <int first, int count>
+QUANTBENCH_INLINE void store_cells(char* to, const Cells& cells) {
+  __builtin_memcpy(to, cells.at + first * kLanes, count * kLanes);
 }
 QUANTBENCH_INLINE Ints broadcast_integer(int32_t x) {
   return each<Ints>([&](int) { return x; });
@@ -100,6 +135,12 @@ QUANTBENCH_INLINE Floats hold(Floats x, Floats low, Floats high) {
 QUANTBENCH_INLINE Floats number_or_zero(Floats x) {
   return each<Floats>([&](int i) { return x.at[i] == x.at[i] ? x.at[i] : 0.0f; });
 }
+// Bit i: lane i is not zero.
+QUANTBENCH_INLINE uint32_t nonzeros(Floats x) {
+  uint32_t set = 0;
+  for (int i = 0; i < kLanes; ++i) set |= static_cast<uint32_t>(x.at[i] != 0) << i;
+  return set;
+}
 QUANTBENCH_INLINE Floats to_float(Ints x) {
   return each<Floats>([&](int i) { return static_cast<float>(x.at[i]); });
 }
@@ -129,11 +170,33 @@ QUANTBENCH_INLINE Ints dot_bytes(Ints sum, Ints x, Ints w) {
 // Keeps the compiler from computing x ahead of time.
 QUANTBENCH_INLINE void keep(Ints& x) { __asm__ volatile("" : "+m"(x)); }
 QUANTBENCH_INLINE void keep(Floats& x) { __asm__ volatile("" : "+m"(x)); }
+// Keeps x in its register where there is one for it.
+QUANTBENCH_INLINE void pin(Ints&) {}
+QUANTBENCH_INLINE void pin(Floats&) {}
 
+QUANTBENCH_INLINE Ints subtract(Ints a, Ints b) {
+  return each<Ints>([&](int i) { return a.at[i] - b.at[i]; });
+}
+QUANTBENCH_INLINE Ints different_bits(Ints a, Ints b) {
+  return each<Ints>(
+      [&](int i) { return __builtin_popcount(static_cast<uint32_t>(a.at[i] ^ b.at[i])); });
+}
+QUANTBENCH_INLINE uint32_t plane_of(const uint8_t* from, int64_t count, int j) {
+  uint32_t bits = 0;
+  for (int64_t i = 0; i < count; ++i) bits |= (from[i] >> j & 1u) << i;
+  return bits;
+}
+
+// clang-format off
 #include "runtime/engine/kernel_body.h"
+#include "runtime/engine/kernel_bits.h"
+// clang-format on
+
+constexpr BitKernels kBits{"portable", kLanes, slice, convolve_bits};
 
 }  // namespace
 
 const KernelTable& portable_kernels() { return kTable; }
+const BitKernels& portable_bit_kernels() { return kBits; }
 
 }  // namespace quantbench::engine

@@ -6,21 +6,37 @@
 #include <limits>
 
 #include "base/error.h"
-#include "runtime/engine/compile.h"
 #include "runtime/engine/general.h"
+#include "runtime/engine/placement.h"
 
 namespace quantbench::engine {
 namespace {
 
 constexpr size_t kLine = 64;
 
-// One thread's memory for one image.
+// Whether few of the numbers are not zero, by a sample of them.
+bool mostly_zero(const Tensor& input) {
+  constexpr int64_t kSample = 8192, kRarely = 8;
+  const float* x = input.data_ptr<float>();
+  const int64_t count = input.numel(), step = std::max<int64_t>(count / kSample, 1) | 1;
+  int64_t seen = 0, nonzero = 0;
+  for (int64_t i = 0; i < count; i += step) {
+    ++seen;
+    nonzero += x[i] != 0;
+  }
+  return nonzero * kRarely < seen;
+}
+
+// One thread's memory for one image, or all that there is for a graph.
 class Arena {
  public:
-  Arena(const Compiled& program) : bytes_(static_cast<size_t>(program.arena) + 2 * kLine, 0) {
+  void place(const Placement& placement) {
+    const size_t needed = static_cast<size_t>(placement.bytes) + 2 * kLine;
+    if (bytes_.size() < needed) bytes_.assign(needed, 0);
     char* start = bytes_.data();
     start += kLine - reinterpret_cast<uintptr_t>(start) % kLine;
-    for (int64_t offset : program.offsets)
+    frame_.values.clear();
+    for (int64_t offset : placement.offsets)
       frame_.values.push_back(offset < 0 ? nullptr : start + offset);
   }
 
@@ -40,16 +56,45 @@ struct Program::State {
   Plan plan;
   const KernelTable& kernels;
   Compiled compiled;
+  Placement placement;
   std::vector<Arena> arenas;  // of each thread
   int64_t classes = 0;
+  std::shared_ptr<const Topology> topology;  // that the steps are prepared for
 
-  State(const Plan& from, const KernelTable& table)
-      : plan(from), kernels(table), compiled(compile(plan, table)) {
+  State(const Plan& from, const KernelTable& table, Bits bits)
+      : plan(from), kernels(table), compiled(compile(plan, table, bits)) {
     classes = plan.values[static_cast<size_t>(plan.output)].shape.at(0);
+    placement = place(compiled, plan.output, 1, 1);
   }
 
   void prepare(int threads) {
-    while (arenas.size() < static_cast<size_t>(threads)) arenas.emplace_back(compiled);
+    while (arenas.size() < static_cast<size_t>(threads)) {
+      arenas.emplace_back();
+      arenas.back().place(placement);
+    }
+  }
+
+  // The one frame of a network over graphs.
+  const Frame& prepare(const Batch& batch) {
+    const int64_t nodes = batch.topology->node_count(), graphs = batch.topology->graph_count();
+    if (arenas.empty()) arenas.emplace_back();
+    Frame& frame = arenas[0].at(batch.input.data_ptr<float>());
+    frame.batch = &batch;
+    frame.sparse = mostly_zero(batch.input);
+    if (topology == batch.topology) return frame;
+    placement = place(compiled, plan.output, nodes, graphs);
+    arenas[0].place(placement);
+    frame.nodes = nodes;
+    frame.graphs = graphs;
+    for (const auto& step : compiled.steps) step->prepare(*batch.topology);
+    topology = batch.topology;
+    return frame;
+  }
+
+  const Frame& prepare_one(const Batch& batch) {
+    if (plan.needs_topology) return prepare(batch);
+    prepare(1);
+    return arenas[0].at(batch.input.data_ptr<float>());
   }
 
   int64_t image_elements() const {
@@ -58,28 +103,28 @@ struct Program::State {
     return count;
   }
 
+  int64_t output_rows(const Frame& frame) const {
+    return frame.count(compiled.layouts[static_cast<size_t>(plan.output)].per);
+  }
+
   void put_logits(const Frame& frame, float* logits) const {
     const auto v = static_cast<size_t>(plan.output);
-    const Layout& layout = compiled.layouts[v];
-    const Input from = layout.input(frame.values[v]);
-    const PlanValue& value = plan.values[v];
-    if (!value.grid) {
-      std::memcpy(logits, from.data, static_cast<size_t>(classes) * sizeof(float));
-      return;
-    }
+    const Layout layout = compiled.layouts[v].of(output_rows(frame), 1);
     const Data data = gather(layout, frame.values[v]);
+    const PlanValue& value = plan.values[v];
+    if (!data.on_grid) std::copy(data.x.begin(), data.x.end(), logits);
     for (size_t i = 0; i < data.n.size(); ++i)
       logits[i] = static_cast<float>(data.n[i]) * value.grid->scale;
   }
 };
 
-Program::Program(const Plan& plan, const KernelTable& kernels)
-    : state_(std::make_unique<State>(plan, kernels)) {}
+Program::Program(const Plan& plan, const KernelTable& kernels, Bits bits)
+    : state_(std::make_unique<State>(plan, kernels, bits)) {}
 Program::~Program() = default;
 Program::Program(Program&&) noexcept = default;
 
 const KernelTable& Program::kernels() const { return state_->kernels; }
-size_t Program::arena_bytes() const { return static_cast<size_t>(state_->compiled.arena); }
+size_t Program::arena_bytes() const { return static_cast<size_t>(state_->placement.bytes); }
 size_t Program::weight_bytes() const {
   size_t bytes = 0;
   for (const auto& step : state_->compiled.steps) bytes += step->weight_bytes;
@@ -123,13 +168,31 @@ Tensor Program::run(const Tensor& images, ThreadTeam& team) {
   return out;
 }
 
-std::vector<double> Program::time_steps(const Tensor& image, int repeats) {
+Tensor Program::run(const Batch& graphs, ThreadTeam& team) {
+  State& state = *state_;
+  const Frame& frame = state.prepare(graphs);
+  Tensor out = torch::empty({state.output_rows(frame), state.classes});
+  team.run([&](int worker) {
+    for (const auto& step : state.compiled.steps) {
+      if (frame.sparse && step->dense) continue;
+      step->run(frame, worker, team.size());
+      team.meet();
+    }
+    if (worker == 0) state.put_logits(frame, out.data_ptr<float>());
+  });
+  return out;
+}
+
+std::vector<double> Program::time_steps(const Batch& batch, int repeats) {
   using Clock = std::chrono::steady_clock;
   State& state = *state_;
-  state.prepare(1);
-  const Frame& frame = state.arenas[0].at(image.data_ptr<float>());
+  const Frame& frame = state.prepare_one(batch);
   std::vector<double> seconds;
   for (const auto& step : state.compiled.steps) {
+    if (frame.sparse && step->dense) {
+      seconds.push_back(0);
+      continue;
+    }
     double least = std::numeric_limits<double>::infinity();
     for (int i = 0; i < repeats; ++i) {
       const auto begin = Clock::now();
@@ -141,22 +204,24 @@ std::vector<double> Program::time_steps(const Tensor& image, int repeats) {
   return seconds;
 }
 
-std::vector<Tensor> Program::trace(const Tensor& image) {
+std::vector<Tensor> Program::trace(const Batch& batch) {
   State& state = *state_;
-  state.prepare(1);
-  const Frame& frame = state.arenas[0].at(image.data_ptr<float>());
+  const Frame& frame = state.prepare_one(batch);
   std::vector<Tensor> out(state.plan.values.size());
   for (const auto& step : state.compiled.steps) {
+    if (frame.sparse && step->dense) continue;
     step->run(frame, 0, 1);
     const auto v = static_cast<size_t>(step->value);
     if (v >= out.size()) continue;
     const Layout& layout = state.compiled.layouts[v];
-    const Data data = gather(layout, frame.values[v]);
+    const int64_t rows = frame.count(layout.per);
+    const Data data = gather(layout.of(rows, 1), frame.values[v]);
     const Tensor flat =
         data.on_grid ? torch::tensor(data.n, torch::kInt) : torch::tensor(data.x, torch::kFloat);
-    out[v] = flat.view({1, layout.height, layout.width, layout.channels})
-                 .permute({0, 3, 1, 2})
-                 .contiguous();
+    out[v] = layout.per != Per::Image ? flat.view({rows, layout.channels})
+                                      : flat.view({1, layout.height, layout.width, layout.channels})
+                                            .permute({0, 3, 1, 2})
+                                            .contiguous();
   }
   return out;
 }

@@ -1,72 +1,9 @@
-#include "runtime/engine/steps.h"
-
-#include <algorithm>
 #include <cstring>
+
+#include "runtime/engine/kernel_step.h"
 
 namespace quantbench::engine {
 namespace {
-
-const char* suffix(Cell cell) {
-  return cell == Cell::U8    ? " u8"
-         : cell == Cell::I16 ? " i16"
-         : cell == Cell::I32 ? " i32"
-                             : " f32";
-}
-
-int64_t share(int64_t count, int worker, int workers) { return count * worker / workers; }
-
-// Rows of the output where there are enough of them, else blocks of channels.
-Part part_of(int64_t rows, int64_t blocks, int worker, int workers) {
-  Part part{0, rows, 0, blocks};
-  if (rows >= workers) {
-    part.row_begin = share(rows, worker, workers);
-    part.row_end = share(rows, worker + 1, workers);
-  } else {
-    const int64_t pairs = (blocks + 1) / 2;
-    part.block_begin = std::min(2 * share(pairs, worker, workers), blocks);
-    part.block_end = std::min(2 * share(pairs, worker + 1, workers), blocks);
-  }
-  return part;
-}
-
-// Zeros left and right of the rows that were written.
-void fill_borders(const Layout& y, char* memory, const Part& part) {
-  if ((y.left == 0 && y.right == 0) || part.block_begin != 0) return;
-  const auto left = static_cast<size_t>(y.left * y.pixel_bytes());
-  const auto right = static_cast<size_t>(y.right * y.pixel_bytes());
-  for (int64_t row = part.row_begin; row < part.row_end; ++row) {
-    char* at = memory + row * y.row_bytes();
-    std::memset(at, y.shift, left);
-    std::memset(at + left + y.width * y.pixel_bytes(), y.shift, right);
-  }
-}
-
-class KernelStep : public ProgramStep {
- public:
-  KernelStep(const KernelTable& kernels, Operand x, EpilogueData epilogue, Operand y)
-      : kernels_(kernels), x_(std::move(x)), y_(std::move(y)), epilogue_(std::move(epilogue)) {
-    value = y_.value;
-  }
-
-  void run(const Frame& frame, int worker, int workers) const override {
-    const Part part = part_of(y_.layout.height, y_.layout.padded / kernels_.lanes, worker, workers);
-    if (part.row_begin == part.row_end || part.block_begin == part.block_end) return;
-    char* memory = frame.values[static_cast<size_t>(y_.value)];
-    compute(frame, epilogue_.on(frame), y_.layout.output(memory), part);
-    fill_borders(y_.layout, memory, part);
-  }
-
- protected:
-  virtual void compute(const Frame& frame, const Epilogue& epilogue, const Output& output,
-                       const Part& part) const = 0;
-  Input input(const Frame& frame) const {
-    return x_.layout.input(frame.values[static_cast<size_t>(x_.value)]);
-  }
-
-  const KernelTable& kernels_;
-  const Operand x_, y_;
-  const EpilogueData epilogue_;
-};
 
 Window window_of(const Geometry& g, const Layout& x) {
   return {g.kernel_h, g.kernel_w, g.stride_h, g.top, x.height};
@@ -75,9 +12,13 @@ Window window_of(const Geometry& g, const Layout& x) {
 class ConvolutionStep : public KernelStep {
  public:
   ConvolutionStep(const KernelTable& kernels, const Tensor& weights, const Geometry& geometry,
-                  const Operand& x, EpilogueData epilogue, const Operand& y)
+                  const Operand& x, EpilogueData epilogue, const Operand& y, int sums = -1,
+                  std::vector<int32_t> center = {})
       : KernelStep(kernels, x, std::move(epilogue), y),
+        sums_(sums),
+        center_(std::move(center)),
         packed_(pack_weights(weights, geometry, x.layout, kernels.lanes)) {
+    if (sums >= 0) center_.resize(static_cast<size_t>(y.layout.padded), 0);
     kernel = std::string(geometry.kernel_h * geometry.kernel_w > 1 ? "convolution" : "product") +
              suffix(x.layout.cell);
     const int64_t pixel = x.layout.pixel_bytes();
@@ -88,6 +29,7 @@ class ConvolutionStep : public KernelStep {
     call_.start_x = -geometry.left * pixel;
     call_.step = geometry.stride_w * pixel;
     call_.run = packed_.run;
+    call_.offsets = packed_.offsets.data();
     call_.weights = packed_.bytes.data();
     call_.start = packed_.start.data();
     call_.start_of_row = packed_.start_of_row.empty() ? nullptr : packed_.start_of_row.data();
@@ -96,10 +38,24 @@ class ConvolutionStep : public KernelStep {
  protected:
   void compute(const Frame& frame, const Epilogue& epilogue, const Output& output,
                const Part& part) const override {
-    kernels_.convolve(call_, input(frame), epilogue, output, part);
+    if (y_.layout.per == Per::Image)
+      return kernels_.convolve(call_, input(frame), epilogue, output, part);
+    const int64_t rows = frame.count(y_.layout.per);
+    Convolution call = call_;
+    call.pixels = kRowsTogether;
+    call.total_pixels = rows;
+    call.window.height = y_.layout.of(rows).height;
+    call.start_of_row = nullptr;
+    if (sums_ >= 0) {
+      call.center = center_.data();
+      call.sums = reinterpret_cast<const int32_t*>(frame.values[static_cast<size_t>(sums_)]);
+    }
+    kernels_.convolve(call, input(frame), epilogue, output, part);
   }
 
  private:
+  const int sums_;  // the value of the rows' sums; -1: none
+  std::vector<int32_t> center_;
   PackedWeights packed_;
   Convolution call_;
 };
@@ -173,7 +129,8 @@ class MapStep : public KernelStep {
  protected:
   void compute(const Frame& frame, const Epilogue& epilogue, const Output& output,
                const Part& part) const override {
-    kernels_.map(y_.layout.width, input(frame), epilogue, output, part);
+    const Layout y = y_.layout.of(frame.count(y_.layout.per));
+    kernels_.map(y.width, input(frame), epilogue, output, part);
   }
 };
 
@@ -236,7 +193,7 @@ class CopyStep : public ProgramStep {
 
 }  // namespace
 
-Epilogue EpilogueData::on(const Frame& frame) const {
+Epilogue EpilogueData::on(const Frame& frame, int64_t together) const {
   Epilogue out;
   if (raw) return out;
   out.a = a.data();
@@ -244,8 +201,10 @@ Epilogue EpilogueData::on(const Frame& frame) const {
   out.quantized = quantized;
   out.low = low;
   out.high = high;
+  out.bounded = bounded;
   for (const Term& term : terms) {
-    const Input at = term.layout.input(frame.values[static_cast<size_t>(term.value)]);
+    const Input at = term.layout.of(frame.count(term.layout.per), together)
+                         .input(frame.values[static_cast<size_t>(term.value)]);
     out.residuals[out.residual_count++] = {at.data, at.row,   at.pixel,
                                            at.cell, at.shift, term.a.data()};
   }
@@ -256,6 +215,15 @@ std::unique_ptr<ProgramStep> convolution_step(const KernelTable& kernels, const 
                                               const Geometry& geometry, const Operand& x,
                                               EpilogueData epilogue, const Operand& y) {
   return std::make_unique<ConvolutionStep>(kernels, weights, geometry, x, std::move(epilogue), y);
+}
+
+std::unique_ptr<ProgramStep> centered_step(const KernelTable& kernels,
+                                           const CenteredWeights& weights, const Operand& x,
+                                           const Operand& sums, EpilogueData epilogue,
+                                           const Operand& y) {
+  const Tensor w = weights.weights.view({weights.weights.size(0), -1, 1, 1});
+  return std::make_unique<ConvolutionStep>(kernels, w, Geometry{}, x, std::move(epilogue), y,
+                                           sums.value, weights.center);
 }
 
 std::unique_ptr<ProgramStep> depthwise_step(const KernelTable& kernels, const Tensor& weights,

@@ -101,6 +101,7 @@ class End {
     const Cell cells[] = {Cell::U8, Cell::I16, Cell::I16, Cell::I32, Cell::F32};
     layout.cell = cells[random() % 5];
     quantized = layout.cell != Cell::F32;
+    bounded = quantized && random() % 2;
     layout.shift = layout.cell == Cell::U8 && random() % 2 ? 128 : 0;
     low = layout.cell == Cell::U8 ? static_cast<float>(-layout.shift) : -300.0f;
     high = low + (layout.cell == Cell::U8 ? 255.0f : 500.0f);
@@ -135,6 +136,7 @@ class End {
     out.quantized = quantized;
     out.low = low;
     out.high = high;
+    out.bounded = bounded;
     for (size_t k = 0; k < residuals.size(); ++k) {
       const Input in = residuals[k].input();
       out.residuals[out.residual_count++] = {in.data, in.row,   in.pixel,
@@ -157,7 +159,7 @@ class End {
   std::vector<float> a, b;
   std::vector<Image> residuals;
   std::vector<std::vector<float>> factors;
-  bool quantized = true;
+  bool quantized = true, bounded = false;
   float low = 0, high = 0;
 };
 
@@ -234,6 +236,7 @@ TEST_P(Kernels, ConvolveRandomShapes) {
     call.start_x = -g.left * x.layout.pixel_bytes();
     call.step = g.stride_w * x.layout.pixel_bytes();
     call.run = packed.run;
+    call.offsets = packed.offsets.data();
     call.weights = packed.bytes.data();
     call.start = packed.start.data();
     call.start_of_row = packed.start_of_row.empty() ? nullptr : packed.start_of_row.data();
@@ -277,6 +280,7 @@ TEST_P(Kernels, ConvolveFloatsInTheWrittenOrder) {
     call.start_x = -x.layout.pixel_bytes();
     call.step = x.layout.pixel_bytes();
     call.run = packed.run;
+    call.offsets = packed.offsets.data();
     call.weights = packed.bytes.data();
     call.start = packed.start.data();
 
@@ -411,7 +415,14 @@ TEST_P(Kernels, MapAndAggregateRandomShapes) {
       Aggregation call;
       call.offsets = offsets.data();
       call.source = source.data();
-      call.weight = seed % 3 ? weight.data() : nullptr;
+      call.weight = seed % 3 && cell != Cell::F32 ? weight.data() : nullptr;
+      if (call.weight && seed % 8 == 2) {
+        call.requantized = true;
+        call.message_a = 0.037f;
+        call.message_b = -0.5f;
+        call.message_low = -40;
+        call.message_high = 63;
+      }
       call.divisor = seed % 5 ? nullptr : divisor.data();
       in_parts(random, count, padded / kernels.lanes, [&](const Part& part) {
         kernels.aggregate(call, x.input(), end.epilogue(), end.layout.output(end.memory.data()),
@@ -422,12 +433,62 @@ TEST_P(Kernels, MapAndAggregateRandomShapes) {
         for (int64_t e = offsets[static_cast<size_t>(row)];
              e < offsets[static_cast<size_t>(row) + 1]; ++e) {
           const auto i = static_cast<size_t>(e);
-          sum += x.at(c, source[i], 0) * (call.weight ? weight[i] : 1);
+          const int32_t m = x.at(c, source[i], 0) * (call.weight ? weight[i] : 1);
+          sum += call.requantized
+                     ? static_cast<int32_t>(std::nearbyint(std::min(
+                           std::max(std::fma(call.message_a, static_cast<float>(m), call.message_b),
+                                    call.message_low),
+                           call.message_high)))
+                     : m;
         }
         const auto acc = static_cast<float>(sum);
         return call.divisor ? acc / divisor[static_cast<size_t>(row)] : acc;
       });
     }
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST_P(Kernels, MultiplySparseRows) {
+  const KernelTable& kernels = *GetParam();
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    const int64_t features = pick(random, 1, seed % 4 ? 90 : 700), rows = pick(random, 1, 6);
+    const int64_t outputs = pick(random, 1, 120);
+    End end(random, outputs, rows, 1, kernels.lanes, 3000);
+    end.layout.left = end.layout.right = 0;
+    end.residuals.clear();
+    SparseProduct call;
+    call.features = features;
+    call.padded = end.layout.padded;
+    call.a = 10.0f;
+    call.low = -100;
+    call.high = 155;
+    std::vector<float> x(static_cast<size_t>(rows * features), 0.0f);
+    for (float& value : x)
+      if (random() % 3 == 0) value = static_cast<float>(pick(random, -200, 200)) / 8;
+    if (seed % 5 == 0) x[0] = NAN;
+    std::vector<int16_t> weights(static_cast<size_t>(features * call.padded), 0);
+    for (int16_t& w : weights) w = static_cast<int16_t>(pick(random, -127, 127));
+    call.rows = x.data();
+    call.weights = weights.data();
+
+    in_parts(random, rows, call.padded / kernels.lanes, [&](const Part& part) {
+      kernels.sparse_product(call, end.epilogue(), end.layout.output(end.memory.data()), part);
+    });
+
+    expect_all(end, [&](int64_t o, int64_t row, int64_t) {
+      int32_t sum = 0;
+      for (int64_t f = 0; f < features; ++f) {
+        const float value = x[static_cast<size_t>(row * features + f)];
+        const float held = std::min(std::max(10.0f * value, -100.0f), 155.0f);
+        if (!std::isnan(value))
+          sum += static_cast<int32_t>(std::nearbyint(held)) *
+                 weights[static_cast<size_t>(f * call.padded + o)];
+      }
+      return static_cast<float>(sum);
+    });
     if (HasFatalFailure()) return;
   }
 }
