@@ -228,6 +228,9 @@ Arguments parse_arguments(const Values& words) {
   out.alpha = checked.real("alpha", 0.05);
   out.tolerance = checked.real("tolerance", 0.5);
   out.out = checked.text("out");
+  out.to = checked.text("to");
+  out.residual = checked.text("residual");
+  out.onnxruntime = checked.text("onnxruntime");
   out.since = checked.text("since");
   out.details = checked.integer("details", 200);
   out.filter.status = checked.text("status");

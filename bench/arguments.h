@@ -27,12 +27,14 @@ struct Arguments {
   RecipeText recipe;
   RunFilter filter;           // of `runs`
   double alpha = 0.05;        // of `compare`
-  std::string against;        // of `compare`
+  std::string against;        // of `compare` and `eval`
   bool explain = false;       // of `compare`
   bool dry_run = false;       // of `run`
   bool all = false;           // of `show`
   double tolerance = 0.5;     // of `table`, in points
-  std::filesystem::path out;  // of `export` and `leaderboard`
+  std::filesystem::path out;  // of `export`, `leaderboard` and `convert`
+  std::string to, residual;   // of `convert`
+  std::string onnxruntime;    // of `eval`: where the library is
   std::string since;          // of `history`
   int64_t details = 200;      // of `leaderboard`
   bool run_missing = false;   // `table`: run what is missing

@@ -43,8 +43,8 @@ std::vector<Option> make_options() {
                                {"running", "ok", "mistrusted", "failed", "interrupted"},
                                "only runs of this status (default: any)"));
   out.push_back(Option::integer("limit", 1, 1, 1000000000, "at most so many, the newest first"));
-  out.push_back(
-      Option::text("against", "", "the run, method or recipe that all others are compared with"));
+  out.push_back(Option::text(
+      "against", "", "what all others are compared with: a run, method, recipe or package"));
   out.push_back(Option::flag("explain", false, "in words, with every test"));
   out.push_back(Option::real("alpha", 0.05, 1e-12, 0.999999, "level of the tests over seeds"));
   out.push_back(Option::real("tolerance", 0.5, 0, 100,
@@ -54,6 +54,12 @@ std::vector<Option> make_options() {
                                 "runs that keep their layers, curves and recipe on the page"));
   out.push_back(Option::text("since", "", "of runs that started then or later (ISO 8601, UTC)"));
   out.push_back(Option::flag("run", false, "run what is missing first"));
+  out.push_back(
+      Option::choice("to", "onnx-qdq", {"onnx-qdq", "onnx-fp32", "qonnx"}, "the kind of file"));
+  out.push_back(Option::choice("residual", "integer", {"integer", "quantized"},
+                               "sums of residual branches in onnx-qdq: exact, or 8 bits as well"));
+  out.push_back(
+      Option::text("onnxruntime", "", "ONNX Runtime's library, or the folder that it is in"));
   return out;
 }
 
@@ -89,12 +95,26 @@ std::vector<Command> make_commands() {
        Keys::None},
       {"rm", "RUN ...", "remove runs from the store, with their files", kAny, {}, {}, Keys::None},
       {"eval",
-       "PACKAGE",
-       "the accuracy of a package on its own, on --dataset's test split",
+       "PACKAGE|MODEL.onnx",
+       "the accuracy of a package, or of an ONNX file, on --dataset's test split",
        1,
-       {},
+       {"against", "onnxruntime"},
        plain,
        Keys::Recipe},
+      {"convert",
+       "PACKAGE",
+       "a package as an ONNX file that other tools open",
+       1,
+       {"to", "out", "residual"},
+       {},
+       Keys::None},
+      {"import",
+       "MODEL.onnx",
+       "a quantized ONNX file from another toolkit as a package",
+       1,
+       {"out"},
+       {},
+       Keys::None},
       {"latency",
        "PACKAGE ...",
        "what packages cost to run on this machine, on --dataset's test split or random images",

@@ -26,7 +26,8 @@ int run_program(const std::vector<std::string>& words) {
       {"export", export_command},   {"merge", merge_command},
       {"history", history_command}, {"tag", tag_command},
       {"rm", remove_command},       {"eval", eval_command},
-      {"latency", latency_command}, {"completion", completion_command}};
+      {"latency", latency_command}, {"completion", completion_command},
+      {"convert", convert_command}, {"import", import_command}};
   const Arguments arguments = parse_arguments(words);
   if (arguments.version) {
     say("{}", version_text());

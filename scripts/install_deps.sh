@@ -5,22 +5,28 @@
 #     scripts/install_deps.sh          to build, test and run
 #     scripts/install_deps.sh --dev    also what `make format`, `make tidy`, `make bench` and `make fuzz` use, and
 #                                      SIMDe, against which the tests compile the AVX-512 kernels on any machine
+#     scripts/install_deps.sh --peers  also what results are compared with: ONNX Runtime (from the npm registry, into
+#                                      .cache/peers) and ONNX's own checker
 set -eu
 
 packages="build-essential cmake ninja-build make git pkg-config ca-certificates curl
   libtorch-dev libopenblas-dev libopencv-dev libboost-dev libboost-program-options-dev
-  libsqlite3-dev libfmt-dev libssl-dev libzip-dev zlib1g-dev nlohmann-json3-dev
-  libbenchmark-dev libgtest-dev libgmock-dev python3-minimal python3-numpy"
+  libsqlite3-dev libfmt-dev libssl-dev libzip-dev zlib1g-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev
+  libbenchmark-dev libgtest-dev libgmock-dev python3-minimal python3-numpy gnuplot-nox"
+peer_packages="python3-onnx"
 dev_packages="ccache clang clang-format clang-tidy libclang-rt-dev libomp-dev libdnnl-dev libsimde-dev python3-torch"
 
-case "${1:-}" in
-  "") ;;
-  --dev) packages="$packages $dev_packages" ;;
-  *)
-    echo "install_deps.sh knows only the option --dev, not '$1'." >&2
-    exit 2
-    ;;
-esac
+peers=no
+for option; do
+  case "$option" in
+    --dev) packages="$packages $dev_packages" ;;
+    --peers) peers=yes ;;
+    *)
+      echo "install_deps.sh knows the options --dev and --peers, not '$option'." >&2
+      exit 2
+      ;;
+  esac
+done
 
 if ! command -v dpkg-query >/dev/null; then
   echo "This is not Debian; install the counterparts of these packages by hand:" $packages >&2
@@ -67,3 +73,26 @@ for library in libblas.so.3 liblapack.so.3; do
       ;;
   esac
 done
+
+# A peer that cannot be had is no reason to stop: its tests say that it is missing.
+if [ "$peers" = yes ]; then
+  dpkg-query -W -f='${db:Status-Status}' $peer_packages >/dev/null 2>&1 ||
+    { as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends $peer_packages; } ||
+    echo "install_deps.sh: no $peer_packages; the tests that need it will be skipped." >&2
+  here=$(cd "$(dirname "$0")" && pwd)
+  folder="$here/../.cache/peers"
+  if ! cmp -s "$here/peers/package-lock.json" "$folder/package-lock.json"; then
+    mkdir -p "$folder"
+    cp "$here/peers/package.json" "$folder/"
+    if (cd "$folder" && cp "$here/peers/package-lock.json" . &&
+        npm ci --ignore-scripts --no-audit --no-fund); then
+      # 250 MB for machines that these scripts do not run on.
+      rm -rf "$folder"/node_modules/onnxruntime-node/bin/*/darwin \
+        "$folder"/node_modules/onnxruntime-node/bin/*/win32
+    else
+      rm -f "$folder/package-lock.json"
+      echo "install_deps.sh: no ONNX Runtime; the tests that need it will be skipped." >&2
+    fi
+  fi
+fi

@@ -22,6 +22,8 @@ int latency_command(const Arguments& arguments);
 int tag_command(const Arguments& arguments);
 int remove_command(const Arguments& arguments);
 int eval_command(const Arguments& arguments);
+int convert_command(const Arguments& arguments);
+int import_command(const Arguments& arguments);
 int completion_command(const Arguments& arguments);
 int doctor_command(const Arguments& arguments);
 

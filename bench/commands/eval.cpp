@@ -1,41 +1,119 @@
-// A package on its own: whatever made it, what it answers on a dataset's test split.
+// A package or an ONNX file on its own: whatever made it, what it answers on a dataset's test
+// split.
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "bench/accuracy.h"
 #include "bench/commands/commands.h"
+#include "bench/onnx_comparison.h"
 #include "bench/oracle.h"
 #include "datasets/dataset.h"
 #include "runtime/engine/engine_executor.h"
+#include "runtime/onnx/onnx_model.h"
+#include "runtime/package.h"
 #include "runtime/reference_executor.h"
 
 namespace quantbench {
+namespace {
+
+std::unique_ptr<Dataset> dataset_of(const Arguments& arguments, const Recipe& recipe) {
+  return datasets()
+      .get(recipe.dataset)
+      .open({data_root(arguments.runner.data), recipe.dataset_options, recipe.seed});
+}
+
+Accuracy measured(const Arguments& arguments, const Recipe& recipe, const Dataset& dataset,
+                  const Classifier& classifier) {
+  EvaluationConfig config;
+  config.batch = recipe.values.integer("evaluation.batch");
+  config.samples = recipe.values.integer("evaluation.samples");
+  config.kind = "shipped";
+  ProgressDisplay display(arguments.runner.quiet);
+  const int64_t total = dataset.size(Split::Test);
+  display.begin("Accuracy", config.samples ? std::min(total, config.samples) : total);
+  Accuracy accuracy = measure_accuracy(dataset, config, classifier,
+                                       [&](int64_t done, int64_t) { display.update(done); });
+  display.end();
+  return accuracy;
+}
+
+// An ONNX file, run by ONNX Runtime; with --against beside the package that it was made from.
+int eval_onnx(const Arguments& arguments, const Recipe& recipe, const std::filesystem::path& path) {
+  const auto library = OnnxRuntime::find(arguments.onnxruntime);
+  require(library.has_value(),
+          "ONNX Runtime is not here: 'scripts/install_deps.sh --peers' fetches it; --onnxruntime "
+          "and $QUANTBENCH_ONNXRUNTIME name one.");
+  const auto runtime = OnnxRuntime::load(*library);
+  const std::string bytes = read_file(path);
+  OnnxSessionOptions options;
+  options.threads = torch::get_num_threads();
+  const OnnxModel model(runtime, bytes, options);
+  const auto operators = optimized_operators(runtime, bytes);
+  std::optional<EngineExecutor> executor;
+  std::optional<OnnxComparison> comparison;
+  if (!arguments.against.empty()) {
+    executor.emplace(read_package(arguments.against));
+    comparison.emplace(executor->plan());
+  }
+  const auto dataset = dataset_of(arguments, recipe);
+  const Accuracy accuracy = measured(arguments, recipe, *dataset, [&](const Batch& batch) {
+    const Tensor logits = model.forward(batch);
+    if (comparison)
+      comparison->add(batch.scored(logits), batch.scored(executor->forward(batch)), batch.target);
+    return logits;
+  });
+  if (arguments.json) {
+    nlohmann::ordered_json out{{"file", path.string()},
+                               {"dataset", recipe.dataset},
+                               {"dataset_fingerprint", dataset->fingerprint()},
+                               {"engine", model.name()},
+                               {"samples", accuracy.samples},
+                               {"top1", accuracy.top1()},
+                               {"top5", accuracy.top5()},
+                               {"operators", operators}};
+    if (comparison) {
+      out["package"] = arguments.against;
+      out["package_top1"] = comparison->package_top1();
+      out["equal_answers"] = comparison->equal_answers();
+      out["largest_logit_difference"] = comparison->largest_difference();
+      if (comparison->step()) out["logit_step"] = *comparison->step();
+    }
+    say("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    return 0;
+  }
+  say("{}: top-1 {:.2f} %, top-5 {:.2f} % of {} test samples of {}, by {}\n", path.string(),
+      100 * accuracy.top1(), 100 * accuracy.top5(), accuracy.samples, recipe.dataset, model.name());
+  say("  its optimized graph: {}\n", text_of(operators));
+  if (comparison)
+    say("  {}: top-1 {:.2f} %; {:.2f} % of the answers equal; largest difference of a logit "
+        "{:.3g}{}\n",
+        arguments.against, 100 * comparison->package_top1(), 100 * comparison->equal_answers(),
+        comparison->largest_difference(),
+        comparison->step()
+            ? fmt::format(", {:.2f} steps", comparison->largest_difference() / *comparison->step())
+            : "");
+  return 0;
+}
+
+}  // namespace
 
 int eval_command(const Arguments& arguments) {
   require(arguments.operands.size() == 1 && arguments.recipe.count("dataset"),
-          "'quantbench eval' takes one package file and --dataset=NAME.");
+          "'quantbench eval' takes one package or .onnx file and --dataset=NAME.");
   const std::vector<Recipe> recipes = expand(arguments.recipe);
   require(recipes.size() == 1, "'quantbench eval' takes every key once.");
   const Recipe& recipe = recipes[0];
   require_used(arguments.recipe, recipes);
   const std::filesystem::path path = arguments.operands[0];
   require(std::filesystem::is_regular_file(path), "There is no package file {}.", path.string());
+  if (path.extension() == ".onnx") return eval_onnx(arguments, recipe, path);
+  require(arguments.against.empty() && arguments.onnxruntime.empty(),
+          "'quantbench eval' takes --against and --onnxruntime with an .onnx file.");
   const EngineExecutor executor(read_package(path));
-  const auto dataset =
-      datasets()
-          .get(recipe.dataset)
-          .open({data_root(arguments.runner.data), recipe.dataset_options, recipe.seed});
-  EvaluationConfig config;
-  config.batch = recipe.values.integer("evaluation.batch");
-  config.samples = recipe.values.integer("evaluation.samples");
-  config.kind = "shipped";
-  ProgressDisplay display(arguments.runner.quiet);
-  const int64_t total = dataset->size(Split::Test);
-  display.begin("Accuracy", config.samples ? std::min(total, config.samples) : total);
-  const Accuracy accuracy = measure_accuracy(
-      *dataset, config, [&](const Batch& b) { return executor.forward(b); },
-      [&](int64_t done, int64_t) { display.update(done); });
-  display.end();
+  const auto dataset = dataset_of(arguments, recipe);
+  const Accuracy accuracy =
+      measured(arguments, recipe, *dataset, [&](const Batch& b) { return executor.forward(b); });
   const OracleVerdict verdict =
       consult_oracle(executor, ReferenceExecutor(executor.plan()), *dataset, Split::Test,
                      recipe.values.integer("evaluation.oracle"), recipe.seed);

@@ -81,6 +81,8 @@ TEST(IncludeRules, ThirdPartyHeadersStayAtTheirEdge) {
   EXPECT_EQ(include_violations("base/a.cpp", "#include <boost/program_options.hpp>").size(), 1u);
   EXPECT_EQ(include_violations("runtime/a.cpp", "#include <benchmark/benchmark.h>").size(), 1u);
   EXPECT_EQ(include_violations("runtime/a.cpp", "#include <zip.h>").size(), 1u);
+  EXPECT_EQ(include_violations("bench/a.cpp", "#include <onnx/onnx_pb.h>").size(), 1u);
+  EXPECT_THAT(include_violations("runtime/onnx/a.cpp", "#include <onnx/onnx_pb.h>"), IsEmpty());
   EXPECT_THAT(include_violations("results/a.cpp", "#include <sqlite3.h>"), IsEmpty());
   EXPECT_THAT(include_violations("tests/results/a.cpp", "#include <sqlite3.h>"), IsEmpty());
 }

@@ -28,8 +28,14 @@ const std::set<std::string> kTensorHeaders = {"base/torch.h", "base/topology.h",
 
 // Third-party headers (by how they begin) and the one folder that may include them.
 const std::map<std::string, std::string> kEdges = {
-    {"sqlite3.h", "results"}, {"opencv", "datasets"}, {"boost/program_options", "bench"},
-    {"benchmark/", "bench"},  {"zip.h", "models"},     {"immintrin.h", "runtime"},
+    {"sqlite3.h", "results"},
+    {"opencv", "datasets"},
+    {"boost/program_options", "bench"},
+    {"benchmark/", "bench"},
+    {"zip.h", "models"},
+    {"immintrin.h", "runtime"},
+    {"onnx/", "runtime"},
+    {"google/protobuf", "runtime"},
 };
 
 bool begins_with(std::string_view text, std::string_view with) {

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes the small valid files of tests/fuzz/corpus, from which the fuzzer sets out.
 
-Needs python3-numpy and python3-torch (scripts/install_deps.sh --dev). What the fuzzer finds is added
+Needs python3-numpy, python3-torch (scripts/install_deps.sh --dev) and python3-onnx (--peers). What the fuzzer finds is added
 to the corpus by hand, under a name that says what it was.
 """
 import gzip
@@ -15,7 +15,9 @@ import sys
 import zlib
 
 import numpy
+import onnx
 import torch
+from onnx import helper, numpy_helper
 
 CORPUS = pathlib.Path(__file__).parent / "corpus"
 BETWEEN = b"\xff\xfe\xfd"
@@ -34,6 +36,25 @@ def safetensors(tensors, metadata):
         data += content
     text = json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + data
+
+
+def onnx_model():
+    """A quantized convolution, pool and linear layer."""
+    constants = [numpy_helper.from_array(numpy.array(value, kind), name)
+                 for name, kind, value in (("s", "<f4", 0.5), ("z", "u1", 3), ("w", "i1", [[[[1]], [[-2]]]]),
+                                           ("ws", "<f4", [0.25]), ("wz", "i1", [0]), ("v", "<f4", [[1, 2, 3, 4]] * 2))]
+    quantize = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"])
+    nodes = [quantize,
+             helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+             helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["wd"], axis=0),
+             helper.make_node("Conv", ["d", "wd"], ["c"], kernel_shape=[1, 1]),
+             helper.make_node("MaxPool", ["c"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+             helper.make_node("Flatten", ["p"], ["f"]),
+             helper.make_node("Gemm", ["f", "v"], ["y"], transB=1)]
+    shape = lambda name, *sizes: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", *sizes])
+    model = helper.make_model(helper.make_graph(nodes, "net", [shape("x", 2, 4, 4)], [shape("y", 2)], constants),
+                              opset_imports=[helper.make_opsetid("", 13)])
+    return model.SerializeToString()
 
 
 def floats(*numbers):
@@ -97,6 +118,7 @@ def main():
     put("weight_file", "zip", saved({"fc.weight": torch.ones(1, 2)}))
     put("pytorch_legacy", "one", saved({"fc.weight": torch.ones(1, 2)}, _use_new_zipfile_serialization=False))
     put("package", "linear", package())
+    put("onnx", "quantized", onnx_model())
     put("arff", "two_columns", "@relation r\n@attribute a numeric\n@attribute 'b c' {x, 'y z'}\n@data\n1.5,x\n-2,'y z'\n")
     put("idx", "plain", struct.pack(">IIII", 0x803, 1, 2, 2) + b"abcd")
     put("idx", "gzipped", gzip.compress(struct.pack(">IIII", 0x803, 1, 2, 2) + b"abcd", mtime=0))
