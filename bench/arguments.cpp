@@ -220,6 +220,7 @@ Arguments parse_arguments(const Values& words) {
   out.latency_batch = checked.integer("batch-size", 128);
   out.format = checked.text("format", command.formats.empty() ? "text" : command.formats.front());
   out.json = out.format == "json";
+  out.runner.fresh_baseline = checked.has("fresh-baseline");
   out.dry_run = checked.has("dry-run");
   out.all = checked.has("all");
   out.filter.tag = checked.text("tag");
@@ -231,6 +232,7 @@ Arguments parse_arguments(const Values& words) {
   out.to = checked.text("to");
   out.residual = checked.text("residual");
   out.onnxruntime = checked.text("onnxruntime");
+  out.cost = checked.text("cost", "size");
   out.since = checked.text("since");
   out.details = checked.integer("details", 200);
   out.filter.status = checked.text("status");

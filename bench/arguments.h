@@ -35,6 +35,7 @@ struct Arguments {
   std::filesystem::path out;  // of `export`, `leaderboard` and `convert`
   std::string to, residual;   // of `convert`
   std::string onnxruntime;    // of `eval`: where the library is
+  std::string cost = "size";  // of `plot pareto`
   std::string since;          // of `history`
   int64_t details = 200;      // of `leaderboard`
   bool run_missing = false;   // `table`: run what is missing

@@ -23,7 +23,8 @@ std::vector<Option> make_options() {
       Option::text("data", "", "the folder of datasets (default $QUANTBENCH_DATA, else ./data)"));
   out.push_back(
       Option::integer("threads", 1, 1, 4096, "threads (default: the CPUs that may be used)"));
-  out.push_back(Option::text("plugin", "", "a shared library with methods of your own"));
+  out.push_back(
+      Option::text("plugin", "", "a shared library with methods, datasets or models of your own"));
   out.push_back(Option::flag("quiet", false, "no progress"));
   out.push_back(Option::text("format", "text", "how the answer is written"));
   out.push_back(Option::choice("device", "cpu", {"cpu", "cuda"}, "where networks are trained"));
@@ -36,6 +37,9 @@ std::vector<Option> make_options() {
   out.push_back(Option::flag("skip-done", false, "leave out what is in the store with status ok"));
   out.push_back(Option::flag(
       "dry-run", false, "say what would be run, how long that should take and what is missing"));
+  out.push_back(Option::flag("fresh-baseline", false,
+                             "train the FP32 network again, whatever baselines/ beside the store "
+                             "holds"));
   out.push_back(Option::flag("all", false, "layers, artefacts and recipe too"));
   out.push_back(Option::text("tag", "", "only runs with this tag"));
   out.push_back(Option::real("checkpoint-seconds", 60, 0, 1e6, "time between checkpoints"));
@@ -52,6 +56,8 @@ std::vector<Option> make_options() {
   out.push_back(Option::text("out", "", "the file or folder to write"));
   out.push_back(Option::integer("details", 200, 0, 1000000000,
                                 "runs that keep their layers, curves and recipe on the page"));
+  out.push_back(
+      Option::choice("cost", "size", {"size", "bops", "latency"}, "what accuracy is plotted over"));
   out.push_back(Option::text("since", "", "of runs that started then or later (ISO 8601, UTC)"));
   out.push_back(Option::flag("run", false, "run what is missing first"));
   out.push_back(
@@ -72,7 +78,7 @@ std::vector<Command> make_commands() {
        "[RECIPE]",
        "run a recipe (a file or a built-in name); a key given several times is a sweep",
        1,
-       {"device", "checkpoint-seconds", "allocation", "skip-done", "dry-run"},
+       {"device", "checkpoint-seconds", "allocation", "skip-done", "dry-run", "fresh-baseline"},
        plain,
        Keys::Recipe},
       {"resume", "RUN", "go on with a run that was stopped", 1, running, plain, Keys::None},
@@ -136,7 +142,34 @@ std::vector<Command> make_commands() {
        {"tolerance", "run", "device"},
        {"text", "markdown", "csv", "json", "latex"},
        Keys::None},
-      {"leaderboard", "", "one HTML page of all runs", 0, {"out", "details"}, {}, Keys::None},
+      {"plot",
+       "pareto|bits|curves|confusion [RUN ...]",
+       "a picture (.svg, .pdf, .png), drawn by gnuplot",
+       9,
+       {"out", "cost"},
+       {},
+       Keys::Filter},
+      {"confusion",
+       "RUN",
+       "accuracy class by class; csv and json: the confusion matrix",
+       1,
+       {},
+       {"text", "markdown", "csv", "json", "latex"},
+       Keys::None},
+      {"conformance",
+       "[METHOD ...]",
+       "hold the methods of --plugin (or these) to the standard of all methods",
+       kAny,
+       {},
+       plain,
+       Keys::None},
+      {"leaderboard",
+       "",
+       "one HTML page of all runs, or a table of some",
+       0,
+       {"out", "details"},
+       {"html", "text", "markdown", "latex"},
+       Keys::Filter},
       {"history",
        "",
        "what changed since the runs before; exit code 3 when something regressed",
@@ -150,7 +183,7 @@ std::vector<Command> make_commands() {
        "runs for other programs",
        0,
        {"out", "status", "tag", "limit"},
-       {"csv", "json", "mlflow"},
+       {"csv", "json", "mlflow", "tensorboard"},
        Keys::Filter},
       {"list",
        "methods|models|datasets|recipes|keys [NAME]",

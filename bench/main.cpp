@@ -18,16 +18,29 @@ namespace {
 
 int run_program(const std::vector<std::string>& words) {
   static const std::map<std::string, int (*)(const Arguments&)> commands{
-      {"list", list_command},       {"run", run_command},
-      {"resume", resume_command},   {"runs", runs_command},
-      {"replay", replay_command},   {"show", show_command},
-      {"doctor", doctor_command},   {"compare", compare_command},
-      {"table", table_command},     {"leaderboard", leaderboard_command},
-      {"export", export_command},   {"merge", merge_command},
-      {"history", history_command}, {"tag", tag_command},
-      {"rm", remove_command},       {"eval", eval_command},
-      {"latency", latency_command}, {"completion", completion_command},
-      {"convert", convert_command}, {"import", import_command}};
+      {"list", list_command},
+      {"run", run_command},
+      {"resume", resume_command},
+      {"runs", runs_command},
+      {"replay", replay_command},
+      {"show", show_command},
+      {"doctor", doctor_command},
+      {"compare", compare_command},
+      {"table", table_command},
+      {"leaderboard", leaderboard_command},
+      {"export", export_command},
+      {"merge", merge_command},
+      {"history", history_command},
+      {"tag", tag_command},
+      {"rm", remove_command},
+      {"eval", eval_command},
+      {"latency", latency_command},
+      {"completion", completion_command},
+      {"plot", plot_command},
+      {"confusion", confusion_command},
+      {"conformance", conformance_command},
+      {"convert", convert_command},
+      {"import", import_command}};
   const Arguments arguments = parse_arguments(words);
   if (arguments.version) {
     say("{}", version_text());

@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <set>
 #include <sstream>
-#include <vector>
+#include <utility>
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "datasets/dataset.h"
 #include "methods/method.h"
+#include "models/model.h"
 
 namespace quantbench {
 namespace {
@@ -23,10 +26,20 @@ struct Plugin {
   std::string sha256;
 };
 
-// The plug-in of each method that has one.
-std::map<std::string, Plugin>& registry() {
-  static std::map<std::string, Plugin> plugins;
+using Part = std::pair<std::string, std::string>;  // "method", "dataset" or "model", and its name
+
+// The plug-in of each part that has one.
+std::map<Part, Plugin>& registry() {
+  static std::map<Part, Plugin> plugins;
   return plugins;
+}
+
+std::set<Part> registered_parts() {
+  std::set<Part> out;
+  for (const std::string& name : methods().names()) out.emplace("method", name);
+  for (const std::string& name : datasets().names()) out.emplace("dataset", name);
+  for (const std::string& name : models().names()) out.emplace("model", name);
+  return out;
 }
 
 bool is_digest(const std::string& text) {
@@ -59,27 +72,35 @@ fs::path file_with(const std::string& digest, const fs::path& store) {
 }  // namespace
 
 void load_plugin(const std::string& path) {
-  const std::vector<std::string> before = methods().names();
+  const std::set<Part> before = registered_parts();
   // dlopen searches the system's folders unless the name has a slash.
   const fs::path absolute = fs::absolute(path);
   const void* library = dlopen(absolute.c_str(), RTLD_NOW | RTLD_GLOBAL);
   if (!library) fail("Cannot load the plug-in {}: {}.", path, dlerror());
-  const std::vector<std::string> after = methods().names();
-  require(after.size() > before.size(), "The plug-in {} registers no method.", path);
+  const std::set<Part> after = registered_parts();
+  require(after.size() > before.size(), "The plug-in {} registers no method, dataset or model.",
+          path);
   const std::string digest = sha256_file(absolute);
-  for (const std::string& name : after)
-    if (std::find(before.begin(), before.end(), name) == before.end())
-      registry()[name] = {absolute, digest};
+  for (const Part& part : after)
+    if (before.count(part) == 0) registry()[part] = {absolute, digest};
 }
 
-std::string plugin_of(const std::string& method) {
-  const auto found = registry().find(method);
+std::string plugin_of(const std::string& kind, const std::string& name) {
+  const auto found = registry().find({kind, name});
   if (found == registry().end()) return "";
-  return fmt::format("{} {} {}", method, methods().get(method).card.version, found->second.sha256);
+  const int version = kind == "method" ? methods().get(name).card.version : 1;
+  return fmt::format("{} {} {}", name, version, found->second.sha256);
 }
 
-void keep_plugin(const std::string& method, const fs::path& store) {
-  const auto found = registry().find(method);
+std::vector<std::string> methods_of_plugins() {
+  std::vector<std::string> out;
+  for (const auto& [part, plugin] : registry())
+    if (part.first == "method") out.push_back(part.second);
+  return out;
+}
+
+void keep_plugin(const std::string& kind, const std::string& name, const fs::path& store) {
+  const auto found = registry().find({kind, name});
   if (found == registry().end()) return;
   const fs::path folder = kept_folder(store), kept = folder / (found->second.sha256 + ".so");
   if (fs::exists(kept)) return;
@@ -89,19 +110,19 @@ void keep_plugin(const std::string& method, const fs::path& store) {
   fs::rename(part, kept);
 }
 
-void find_plugin(const std::string& wanted, const fs::path& store) {
+void find_plugin(const std::string& kind, const std::string& wanted, const fs::path& store) {
   if (wanted.empty()) return;
   std::istringstream in(wanted);
   std::string name, version, digest;
   in >> name >> version >> digest;
-  require(is_digest(digest), "'{}' is no plug-in: it is its method, version and SHA-256.", wanted);
-  const auto names = methods().names();
-  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  require(is_digest(digest), "'{}' is no plug-in: it is its {}, version and SHA-256.", wanted,
+          kind);
+  if (registered_parts().count({kind, name})) return;
   const fs::path file = file_with(digest, store);
   require(!file.empty(),
-          "The method {} (version {}) came from a plug-in that is not here: give it with "
+          "The {} {} (version {}) came from a plug-in that is not here: give it with "
           "--plugin=FILE, or put it into a folder of $QUANTBENCH_PLUGINS; its SHA-256 is {}.",
-          name, version, digest);
+          kind, name, version, digest);
   load_plugin(file.string());
 }
 

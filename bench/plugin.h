@@ -1,27 +1,34 @@
-// Methods built out of tree: shared objects that register themselves when they are loaded. A run
-// keeps which one its method came from, to the byte.
+// Methods, datasets and models built out of tree: shared objects that register themselves when they
+// are loaded. A run keeps which ones its parts came from, to the byte.
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace quantbench {
 
-// Loads a shared object. Throws Error when that fails or it registers no method.
+// Loads a shared object. Throws Error when that fails or it registers nothing.
 void load_plugin(const std::string& path);
 
-// Of a method from a plug-in "NAME VERSION SHA-256": the method's name and version, and the digest
-// of the shared object; "" of one that is built in.
-std::string plugin_of(const std::string& method);
+// Of a part ("method", "dataset" or "model", and its name) from a plug-in "NAME VERSION SHA-256":
+// its name and version (1 of what has none), and the digest of the shared object; "" of one that is
+// built in.
+std::string plugin_of(const std::string& kind, const std::string& name);
 
-// Keeps the shared object that `method` came from in the folder plugins/ beside the store, by its
-// digest, so that replay() and resume() find it. Nothing to do for a built-in method.
-void keep_plugin(const std::string& method, const std::filesystem::path& store);
+// The methods that came from plug-ins.
+std::vector<std::string> methods_of_plugins();
 
-// Sees to it that a method of the plug-in `wanted` (as plugin_of() tells it; "": nothing to do) is
+// Keeps the shared object that a part came from in the folder plugins/ beside the store, by its
+// digest, so that replay() and resume() find it. Nothing to do for what is built in.
+void keep_plugin(const std::string& kind, const std::string& name,
+                 const std::filesystem::path& store);
+
+// Sees to it that a part of the plug-in `wanted` (as plugin_of() tells it; "": nothing to do) is
 // there: loads the file of that digest from plugins/ beside the store or from a folder of
-// $QUANTBENCH_PLUGINS (colons between). A plug-in of that method that is already loaded stays, of
+// $QUANTBENCH_PLUGINS (colons between). A plug-in of that part that is already loaded stays, of
 // whatever digest. Throws Error, naming the plug-in, when there is none.
-void find_plugin(const std::string& wanted, const std::filesystem::path& store);
+void find_plugin(const std::string& kind, const std::string& wanted,
+                 const std::filesystem::path& store);
 
 }  // namespace quantbench

@@ -45,18 +45,24 @@ std::vector<Option> make_options() {
   std::vector<Option> out;
   out.push_back(Option::text("name", "", "what people call it; no part of a run's identity"));
   out.push_back(Option::text("method", "fp32", "quantization method (list methods)"));
-  out.push_back(Option::text("model", "resnet20", "network (list models)"));
+  out.push_back(Option::text("model", "resnet20",
+                             "network (list models), or a graph's JSON file (net.json)"));
   out.push_back(Option::text("dataset", "cifar10", "dataset (list datasets)"));
-  out.push_back(Option::text(
-      "method.plugin", "",
-      "the plug-in of the method: name, version and SHA-256; filled in by the program"));
+  for (const char* kind : {"method", "dataset", "model"})
+    out.push_back(
+        Option::text(fmt::format("{}.plugin", kind), "",
+                     fmt::format("the plug-in of the {}: name, version and SHA-256; filled "
+                                 "in by the program",
+                                 kind)));
   out.push_back(Option::integer("seed", 1, 0, int64_t{1} << 53, "seed of every random stream"));
   out.push_back(Option::integer("batch", 128, 1, 65536, "training batch size"));
   out.push_back(Option::flag("augment", true, "the dataset's standard training augmentation"));
   out.push_back(Option::choice("precision", "fp32", {"fp32", "bf16"},
                                "compute type of convolutions and matrix products in training"));
   out.push_back(Option::text(
-      "fp32.weights", "", "pretrained weight file; a relative path is looked up in the data root"));
+      "fp32.weights", "",
+      "FP32 weights to start from: a weight file (a relative path is looked up in the data root), "
+      "a run's package of floats or its checkpoint, or the number of a run of method fp32"));
   add_training(out, "fp32", "FP32 training, before the method");
   add_training(out, "train", "the method's own training");
   out.push_back(Option::integer("calibration.samples", 512, 1, 1000000,
@@ -122,20 +128,27 @@ std::vector<Keys> cross_product(const RecipeText& text) {
   return points;
 }
 
-// A method from a plug-in is that one to the byte: the recipe says which, and one that already does
+// A part from a plug-in is that one to the byte: the recipe says which, and one that already does
 // takes no other.
-void fill_in_plugin(Keys& core) {
-  const auto method = core.find("method");
-  if (method == core.end()) return;
-  const std::string& wanted = core["method.plugin"];
-  require(wanted.empty() || contains(methods(), method->second),
+template <typename Entry>
+void fill_in_plugin(Keys& core, const std::string& kind, const Registry<Entry>& registry) {
+  const auto part = core.find(kind);
+  if (part == core.end()) return;
+  const std::string& wanted = core[kind + ".plugin"];
+  require(wanted.empty() || contains(registry, part->second),
           "The recipe needs the plug-in {} (name, version, SHA-256); give it with --plugin=FILE.",
           wanted);
-  const std::string loaded = plugin_of(method->second);
+  const std::string loaded = plugin_of(kind, part->second);
   require(wanted.empty() || wanted == loaded,
           "The recipe needs the plug-in {} (name, version, SHA-256), and {} is loaded.", wanted,
           loaded.empty() ? "none" : loaded);
-  core["method.plugin"] = loaded;
+  core[kind + ".plugin"] = loaded;
+}
+
+void fill_in_plugins(Keys& core) {
+  fill_in_plugin(core, "method", methods());
+  fill_in_plugin(core, "dataset", datasets());
+  fill_in_plugin(core, "model", models());
 }
 
 Recipe bind_point(const Keys& point, const std::set<std::string>& parts) {
@@ -151,7 +164,7 @@ Recipe bind_point(const Keys& point, const std::set<std::string>& parts) {
       sections[key.substr(0, dot)][key.substr(dot + 1)] = value;
   }
 
-  fill_in_plugin(core);
+  fill_in_plugins(core);
   Recipe recipe;
   recipe.values = OptionValues("The recipe", recipe_options(), core);
   recipe.method = recipe.values.text("method");
@@ -185,7 +198,8 @@ std::string Recipe::canonical() const {
   std::map<std::string, std::string> all = values.canonical();
   all.erase("name");
   all.erase("loader.threads");
-  if (all["method.plugin"].empty()) all.erase("method.plugin");
+  for (const char* kind : {"method.plugin", "dataset.plugin", "model.plugin"})
+    if (all[kind].empty()) all.erase(kind);
   for (const auto& [section, options] :
        {std::pair{method, &method_options}, std::pair{model, &model_options},
         std::pair{dataset, &dataset_options}})

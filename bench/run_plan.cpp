@@ -1,6 +1,7 @@
 #include "bench/run_plan.h"
 
 #include "base/error.h"
+#include "bench/fp32_weights.h"
 #include "bench/progress.h"
 #include "datasets/dataset.h"
 #include "results/contract.h"
@@ -49,18 +50,8 @@ std::string swept_of(const Recipe& recipe, const std::set<std::string>& keys) {
 
 }  // namespace
 
-fs::path weight_file(const Recipe& recipe, const fs::path& data_root) {
-  const std::string& name = recipe.values.text("fp32.weights");
-  if (name.empty()) return {};
-  fs::path path(name);
-  if (path.is_relative() && !fs::exists(path)) path = data_root / name;
-  require(fs::exists(path), "There is no weight file {}, neither here nor in the data root {}.",
-          name, data_root.string());
-  return path;
-}
-
-RunPlan plan_runs(const std::vector<Recipe>& recipes, const Store* store,
-                  const fs::path& data_root) {
+RunPlan plan_runs(const std::vector<Recipe>& recipes, const Store* store, const fs::path& data_root,
+                  const fs::path& store_path) {
   const std::set<std::string> keys = swept_keys(recipes);
   RunPlan out;
   for (const Recipe& recipe : recipes) {
@@ -68,7 +59,7 @@ RunPlan plan_runs(const std::vector<Recipe>& recipes, const Store* store,
     const std::string missing = dataset.missing ? dataset.missing(data_root) : "";
     if (!missing.empty()) out.missing.insert(recipe.dataset + ": " + missing);
     try {
-      weight_file(recipe, data_root);
+      weight_file(recipe, data_root, store_path);
     } catch (const Error& problem) {
       out.missing.insert(problem.what());
     }

@@ -22,16 +22,14 @@ struct RunPlan {
   std::set<std::string> missing;  // a sentence for each dataset or weight file that is not here
 };
 
-// `store` may be null: then nothing is known of times.
+// `store` may be null: then nothing is known of times. `store_path` is where fp32.weights that name
+// a run are looked for.
 RunPlan plan_runs(const std::vector<Recipe>& recipes, const Store* store,
-                  const std::filesystem::path& data_root);
+                  const std::filesystem::path& data_root, const std::filesystem::path& store_path);
 
 // How long all of it should take; absent while no run's time is known.
 std::optional<double> total_seconds(const RunPlan& plan);
 
 std::string plan_text(const RunPlan& plan);
-
-// The weight file of a recipe; "" when it names none. Throws Error when the file is not there.
-std::filesystem::path weight_file(const Recipe& recipe, const std::filesystem::path& data_root);
 
 }  // namespace quantbench

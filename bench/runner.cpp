@@ -6,11 +6,14 @@
 
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "bench/fp32_weights.h"
 #include "bench/interrupt.h"
+#include "bench/model_file.h"
 #include "bench/output.h"
 #include "bench/plugin.h"
 #include "bench/provenance.h"
@@ -55,6 +58,17 @@ fs::path prepared(const fs::path& store) {
   return store;
 }
 
+// What a recipe needs beside the program: plug-ins, and a network from a file.
+void find_parts(const RunRecord& run, const fs::path& store) {
+  for (const char* kind : {"method", "dataset", "model"})
+    find_plugin(kind, recipe_value(run.recipe, std::string(kind) + ".plugin"), store);
+  find_model(run.model, store);
+}
+
+fs::path baselines_folder(const fs::path& store) {
+  return (store.has_parent_path() ? store.parent_path() : fs::path(".")) / "baselines";
+}
+
 }  // namespace
 
 Runner::Runner(RunnerConfig config)
@@ -68,16 +82,19 @@ Recipe recipe_of(const RunRecord& run) {
 }
 
 RunRecord Runner::replay(const RunRecord& before) {
-  find_plugin(recipe_value(before.recipe, "method.plugin"), config_.store);
+  find_parts(before, config_.store);
   std::istringstream in(before.recipe);
   RecipeText text = read_recipe(in, fmt::format("The recipe of run {}", before.id));
   // A plug-in that has changed since makes another run, and what it changed is to be seen.
-  text.erase("method.plugin");
-  return run(expand(text).at(0));
+  for (const char* kind : {"method", "dataset", "model"}) text.erase(std::string(kind) + ".plugin");
+  const bool fresh = std::exchange(config_.fresh_baseline, true);
+  const RunRecord now = run(expand(text).at(0));
+  config_.fresh_baseline = fresh;
+  return now;
 }
 
 RunRecord Runner::run(const Recipe& recipe) {
-  weight_file(recipe, data_root(config_.data));  // told before there is a run of it
+  weight_file(recipe, data_root(config_.data), config_.store);  // told before there is a run of it
   const auto dataset = open_dataset(recipe, data_root(config_.data));
   RunRecord run;
   run.name = recipe.values.text("name");
@@ -92,7 +109,10 @@ RunRecord Runner::run(const Recipe& recipe) {
   run.identity = sha256(run.recipe + run.dataset_fingerprint +
                         fmt::format("/{}/v{}", run.seed, run.method_version));
   run.provenance = collect_provenance(config_.device);
-  keep_plugin(recipe.method, config_.store);
+  keep_plugin("method", recipe.method, config_.store);
+  keep_plugin("dataset", recipe.dataset, config_.store);
+  keep_plugin("model", recipe.model, config_.store);
+  keep_model(recipe.model, config_.store);
   return execute(recipe, store_.begin(run), false);
 }
 
@@ -101,7 +121,7 @@ RunRecord Runner::resume(int64_t id) {
   require(run.status != RunStatus::Ok && run.status != RunStatus::Mistrusted,
           "Run {} is finished ({}); 'quantbench replay {}' runs it again.", id, name_of(run.status),
           id);
-  find_plugin(recipe_value(run.recipe, "method.plugin"), config_.store);
+  find_parts(run, config_.store);
   return execute(recipe_of(run), run, true);
 }
 
@@ -142,8 +162,14 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
     const auto dataset = open_dataset(recipe, data);
     require(dataset->fingerprint() == run.dataset_fingerprint,
             "The files of dataset {} have changed since run {} began.", run.dataset, run.id);
-    SessionConfig config{folder, data, config_.device, config_.checkpoint_seconds,
-                         [&](const EpochRow& row) { store_.add_epochs(run.id, {row}); }};
+    SessionConfig config{folder,
+                         data,
+                         config_.device,
+                         config_.checkpoint_seconds,
+                         [&](const EpochRow& row) { store_.add_epochs(run.id, {row}); },
+                         weight_file(recipe, data, config_.store),
+                         config_.fresh_baseline ? fs::path() : baselines_folder(config_.store),
+                         run.uid};
     display_.line(fmt::format("{}Run {}: {} on {} / {}, seed {}", announcement_, run.id, run.method,
                               run.model, run.dataset, run.seed));
     Session session(recipe, *dataset, config, display_);

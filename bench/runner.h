@@ -16,6 +16,7 @@ struct RunnerConfig {
   std::string device = "cpu";
   double checkpoint_seconds = 60;
   bool quiet = false;
+  bool fresh_baseline = false;  // train the FP32 network whatever baselines/ holds
 };
 
 class Runner {
@@ -31,7 +32,8 @@ class Runner {
   // finished or another process is at it.
   RunRecord resume(int64_t id);
 
-  // Runs the recipe of `before` again, with the plug-in that it had where that can be found.
+  // Runs the recipe of `before` again, with the plug-in that it had where that can be found, and
+  // its FP32 network trained anew.
   RunRecord replay(const RunRecord& before);
 
   // Takes a run out of the store and removes its files. Throws Error when a process is at it.

@@ -20,6 +20,9 @@ struct SessionConfig {
   std::string device = "cpu";
   double checkpoint_seconds = 60;
   std::function<void(const EpochRow&)> epoch;
+  std::filesystem::path weights = {};    // what fp32.weights names; "": found by its own text
+  std::filesystem::path baselines = {};  // FP32 networks to share (baseline_cache.h); "": none
+  std::string run = {};                  // uid
 };
 
 struct SessionResult {
@@ -55,6 +58,9 @@ class Session {
   // Makes freeze() see the network as training left it.
   void freeze();
   void train_fp32(const std::optional<Checkpoint>& from);
+  // Puts what is kept of this FP32 network in its place; false when nothing is.
+  bool take_baseline(const class BaselineCache& cache);
+  void publish_baseline(const class BaselineCache& cache);
   void train_method(const std::optional<Checkpoint>& from);
   void finish(SessionResult& out);
   // Each kept state in turn becomes the network: frozen, packaged, measured.

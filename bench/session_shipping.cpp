@@ -148,6 +148,7 @@ void Session::finish(SessionResult& out) {
       {"oracle_samples", verdict.samples},
       {"oracle_different",
        verdict.different}}.dump();
+  if (facts_.contains("fp32")) out.artefacts["fp32.json"] = facts_["fp32"].dump();
   for (const auto& [name, text] : out.artefacts)
     write_atomically(config_.folder / safe_name(name, "an artefact"), text);
   // A time beside wrong answers would only mislead.

@@ -2,6 +2,8 @@
 #include "base/error.h"
 #include "base/sha256.h"
 #include "bench/accuracy.h"
+#include "bench/baseline_cache.h"
+#include "bench/fp32_weights.h"
 #include "bench/provenance.h"
 #include "bench/session.h"
 #include "bench/trainer.h"
@@ -28,10 +30,11 @@ class NoMethod : public Method {
 void Session::load_pretrained() {
   const std::string& name = recipe_.values.text("fp32.weights");
   if (name.empty()) return;
-  fs::path path(name);
+  fs::path path = config_.weights.empty() ? fs::path(name) : config_.weights;
   if (path.is_relative() && !fs::exists(path)) path = config_.data_root / name;
-  load_weights(*network_, read_weight_file(path), path.string());
+  load_weights(*network_, read_fp32_weights(path), path.string());
   facts_["pretrained"] = sha256_file(path);
+  facts_["fp32"] = {{"source", "weights"}, {"weights", name}, {"sha256", facts_["pretrained"]}};
 }
 
 TrainerConfig Session::trainer_config(const std::string& stage) {
@@ -59,25 +62,73 @@ TrainerConfig Session::trainer_config(const std::string& stage) {
 void Session::train(const std::string& stage, Method& method,
                     const std::optional<Checkpoint>& from) {
   Trainer trainer(*network_, method, dataset_, trainer_config(stage),
-                  {[&](Checkpoint& c) { save(c); }, config_.epoch, display_});
+                  {[&](Checkpoint& c) { save(c); },
+                   [&](const EpochRow& row) {
+                     if (stage == "fp32") facts_["fp32_epochs"].push_back(epoch_json(row));
+                     config_.epoch(row);
+                   },
+                   display_});
   trainer.run(from);
   kept_ = trainer.kept();
   if (trainer.validation_top1()) facts_["validation_top1"] = *trainer.validation_top1();
   facts_["seconds"][stage] = {trainer.time().total, trainer.time().stepping};
 }
 
+bool Session::take_baseline(const BaselineCache& cache) {
+  const std::optional<Baseline> found = cache.find();
+  if (!found) return false;
+  load_weights(*network_, found->network, cache.path().string());
+  for (EpochRow row : found->epochs) {
+    row.seconds = 0;  // it was another run's time
+    config_.epoch(row);
+  }
+  if (found->facts.contains("validation_top1"))
+    facts_["validation_top1"] = found->facts["validation_top1"];
+  if (found->facts.value("samples", int64_t{-1}) == recipe_.values.integer("evaluation.samples"))
+    facts_["top1_fp32"] = found->facts["top1_fp32"];
+  facts_["fp32"] = {
+      {"source", "baseline"}, {"file", cache.path().filename().string()}, {"run", found->run}};
+  display_.line(fmt::format("FP32: taken from {}", cache.path().string()));
+  return true;
+}
+
+void Session::publish_baseline(const BaselineCache& cache) {
+  Baseline made;
+  for (const auto& [name, tensor] : network_->state()) made.network[name] = tensor;
+  for (const auto& row : facts_["fp32_epochs"]) made.epochs.push_back(epoch_of(row));
+  made.facts = {{"top1_fp32", facts_["top1_fp32"]},
+                {"samples", recipe_.values.integer("evaluation.samples")}};
+  if (facts_.contains("validation_top1")) made.facts["validation_top1"] = facts_["validation_top1"];
+  made.run = config_.run;
+  cache.publish(made);
+}
+
 void Session::train_fp32(const std::optional<Checkpoint>& from) {
   const bool trains = training_budget(recipe_, "fp32").epochs > 0;
+  std::unique_ptr<BaselineCache> cache;  // whose lock is held until the network is published
+  if (trains && !config_.baselines.empty())
+    cache = std::make_unique<BaselineCache>(
+        config_.baselines,
+        baseline_key(recipe_, dataset_, network_->graph(), facts_.value("pretrained", ""),
+                     config_.device),
+        [this](const std::string& line) { display_.line(line); });
+  const bool taken = cache && take_baseline(*cache);
   NoMethod none;
-  if (trains) train("fp32", none, from);
+  if (trains && !taken) {
+    train("fp32", none, from);
+    facts_["fp32"] = {{"source", "trained"}, {"weights", recipe_.values.text("fp32.weights")}};
+  }
   network_->eval();
   // A method that trains from scratch has no FP32 network before it.
   if (!trains && !facts_.contains("pretrained")) return;
-  const Accuracy accuracy = measure(
-      "FP32 accuracy", "fp32", [&](const Batch& b) { return network_->forward(b); }, device_);
-  facts_["top1_fp32"] = accuracy.top1();
-  display_.line(fmt::format("FP32: {} of {} correct, top-1 {:.2f} %", accuracy.correct,
-                            accuracy.samples, 100 * accuracy.top1()));
+  if (!facts_.contains("top1_fp32")) {
+    const Accuracy accuracy = measure(
+        "FP32 accuracy", "fp32", [&](const Batch& b) { return network_->forward(b); }, device_);
+    facts_["top1_fp32"] = accuracy.top1();
+  }
+  display_.line(fmt::format("FP32: top-1 {:.2f} %", 100 * facts_["top1_fp32"].get<double>()));
+  if (cache && !taken) publish_baseline(*cache);
+  facts_.erase("fp32_epochs");
 }
 
 void Session::train_method(const std::optional<Checkpoint>& from) {

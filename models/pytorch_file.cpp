@@ -1,13 +1,11 @@
 #include "models/pytorch_file.h"
 
-#include <zip.h>
-
 #include <algorithm>
 #include <cstring>
-#include <memory>
 
 #include "base/file.h"
 #include "base/pickle.h"
+#include "base/zip_archive.h"
 #include "models/pytorch_state_dict.h"
 
 namespace quantbench {
@@ -31,65 +29,19 @@ Tensor elements(std::string_view bytes, const StorageReference& storage, const s
   return out;
 }
 
-class ZipArchive {
- public:
-  explicit ZipArchive(const std::filesystem::path& path)
-      : what_(path.string()), left_(std::filesystem::file_size(path)) {
-    int code = 0;
-    zip_.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
-    require(zip_ != nullptr, "{} is a damaged or truncated zip archive (libzip error {}).", what_,
-            code);
+// The folder that holds data.pkl, with a slash behind.
+std::string folder_of(const ZipArchive& archive, const std::string& what) {
+  constexpr std::string_view wanted = "/data.pkl";
+  std::string found;
+  for (const std::string& name : archive.names()) {
+    if (name.size() <= wanted.size() || name.substr(name.size() - wanted.size()) != wanted)
+      continue;
+    require(found.empty(), "{} holds several data.pkl.", what);
+    found = name.substr(0, name.size() - wanted.size() + 1);
   }
-
-  // The folder that holds data.pkl, with a slash behind.
-  std::string folder() const {
-    constexpr std::string_view wanted = "/data.pkl";
-    std::string found;
-    const zip_int64_t count = zip_get_num_entries(zip_.get(), 0);
-    for (zip_int64_t i = 0; i < count; ++i) {
-      const char* raw = zip_get_name(zip_.get(), static_cast<zip_uint64_t>(i), ZIP_FL_ENC_RAW);
-      const std::string_view name = raw ? raw : "";
-      if (name.size() <= wanted.size() || name.substr(name.size() - wanted.size()) != wanted)
-        continue;
-      require(found.empty(), "{} holds several data.pkl.", what_);
-      found = name.substr(0, name.size() - wanted.size() + 1);
-    }
-    require(!found.empty(), "{} is a zip archive without data.pkl: not written by torch.save.",
-            what_);
-    return found;
-  }
-
-  bool has(const std::string& name) const {
-    return zip_name_locate(zip_.get(), name.c_str(), ZIP_FL_ENC_RAW) >= 0;
-  }
-
-  // Entries are stored as they are, so that together they cannot be longer than the file.
-  std::string read(const std::string& name) {
-    zip_stat_t stat;
-    require(has(name) && zip_stat(zip_.get(), name.c_str(), ZIP_FL_ENC_RAW, &stat) == 0,
-            "{} has no entry '{}'.", what_, name);
-    const zip_uint64_t needed = ZIP_STAT_SIZE | ZIP_STAT_COMP_METHOD;
-    require((stat.valid & needed) == needed && stat.comp_method == ZIP_CM_STORE,
-            "{}: the entry '{}' is compressed, which torch.save never does.", what_, name);
-    require(stat.size <= left_, "{}: its entries are longer than the file.", what_);
-    left_ -= stat.size;
-
-    std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(
-        zip_fopen(zip_.get(), name.c_str(), ZIP_FL_ENC_RAW), zip_fclose);
-    require(file != nullptr, "{}: the entry '{}' is damaged.", what_, name);
-    std::string bytes(stat.size, '\0');
-    const zip_int64_t got = zip_fread(file.get(), bytes.data(), bytes.size());
-    char beyond = 0;  // reading on to the end makes libzip compare the checksum
-    require(got == static_cast<zip_int64_t>(bytes.size()) && zip_fread(file.get(), &beyond, 1) == 0,
-            "{}: the entry '{}' is damaged.", what_, name);
-    return bytes;
-  }
-
- private:
-  std::string what_;
-  uint64_t left_;
-  std::unique_ptr<zip_t, void (*)(zip_t*)> zip_{nullptr, zip_discard};
-};
+  require(!found.empty(), "{} is a zip archive without data.pkl: not written by torch.save.", what);
+  return found;
+}
 
 }  // namespace
 
@@ -102,13 +54,14 @@ bool is_pytorch_legacy(std::string_view head) {
 std::map<std::string, Tensor> read_pytorch_zip(const std::filesystem::path& path) {
   const std::string what = path.string();
   ZipArchive archive(path);
-  const std::string folder = archive.folder();
-  require(!archive.has(folder + "byteorder") || archive.read(folder + "byteorder") == "little",
-          "{} was written on a big-endian machine; save it again on a little-endian one.", what);
+  const std::string folder = folder_of(archive, what);
+  require(
+      !archive.has(folder + "byteorder") || archive.read_stored(folder + "byteorder") == "little",
+      "{} was written on a big-endian machine; save it again on a little-endian one.", what);
   const pickle::Ref root =
-      pickle::load(archive.read(folder + "data.pkl"), what, state_dict_policy()).value;
+      pickle::load(archive.read_stored(folder + "data.pkl"), what, state_dict_policy()).value;
   return state_dict_tensors(root, what, [&](const StorageReference& storage) {
-    return elements(archive.read(folder + "data/" + storage.key), storage, what);
+    return elements(archive.read_stored(folder + "data/" + storage.key), storage, what);
   });
 }
 

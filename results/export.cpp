@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "results/contract.h"
 #include "results/run_json.h"
@@ -30,13 +31,22 @@ std::string text_of(const Json& value) {
 }  // namespace
 
 std::string export_csv(const Store& store, const RunFilter& filter) {
+  const std::vector<RunRecord> runs = store.runs(filter);
+  std::set<std::string> options;  // of all recipes: a column each
+  for (const RunRecord& run : runs)
+    for (const auto& [key, value] : recipe_lines(run.recipe)) options.insert(key);
   std::string out;
-  for (const RunRecord& run : store.runs(filter)) {
+  for (const RunRecord& run : runs) {
     Json row = run_json(store, run);
     row.update(contract_json(store, run.id));
+    const auto recipe = recipe_lines(run.recipe);
+    for (const std::string& key : options) {
+      const auto found = recipe.find(key);
+      row["recipe." + key] = found == recipe.end() ? "" : found->second;
+    }
     std::vector<std::string> names, fields;
     for (const auto& [key, value] : row.items()) {
-      names.push_back(key);
+      names.push_back(csv_field(key));
       fields.push_back(csv_field(text_of(value)));
     }
     if (out.empty()) out = fmt::format("{}\n", fmt::join(names, ","));

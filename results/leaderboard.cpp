@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "results/board.h"
 #include "results/contract_rows.h"
+#include "results/entries.h"
 #include "results/history.h"
 #include "results/run_json.h"
 #include "results/site/page.h"
@@ -86,15 +87,14 @@ std::string word_column(const char* name, const Board& board, Value value) {
 
 double or_nan(const std::optional<double>& value) { return value.value_or(NAN); }
 
-// What must be equal for two runs to be ranked together: contract, data, test samples, and the FP32
-// accuracy of a weight file. Each combination gets a place in a list, and each run the place of its
-// own (-1: it has no result).
+// The groups that are like for like: each gets a place in a list, and each run the place of its own
+// (-1: it has no result).
 struct Contracts {
   std::vector<int64_t> of_row;
   Json list = Json::array();
 
   explicit Contracts(const Board& board) {
-    std::map<std::tuple<int64_t, int64_t, int64_t, int64_t>, int64_t> known;
+    std::map<GroupKey, int64_t> known;
     for (const BoardRow& row : board.rows) {
       const auto contract = board.contracts.find(row.contract);
       if (contract == board.contracts.end()) {
@@ -102,24 +102,14 @@ struct Contracts {
         continue;
       }
       const auto [found, fresh] =
-          known.try_emplace(std::make_tuple(row.contract, row.data, row.test_samples,
-                                            fixed_baseline(contract->second, row)),
-                            static_cast<int64_t>(list.size()));
+          known.try_emplace(group_of(row, contract->second), static_cast<int64_t>(list.size()));
       if (fresh) add(contract->second, board.fingerprints[static_cast<size_t>(row.data)], row);
       of_row.push_back(found->second);
     }
   }
 
-  // Hundredths of a point of FP32 accuracy, where it should not depend on the seed: then two
-  // figures mean two weight files of one name. -1 elsewhere.
-  static int64_t fixed_baseline(const Contract& c, const BoardRow& row) {
-    const bool fixed = c.baseline.rfind("weights ", 0) == 0 &&
-                       c.baseline.find(" epochs (") == std::string::npos && row.top1_fp32;
-    return fixed ? std::llround(1e4 * *row.top1_fp32) : -1;
-  }
-
   void add(const Contract& c, const std::string& fingerprint, const BoardRow& row) {
-    const int64_t fp32 = fixed_baseline(c, row);
+    const int64_t fp32 = std::get<3>(group_of(row, c));
     list.push_back(
         {{"baseline", c.baseline},
          {"fp32", fp32 < 0 ? "" : fmt::format("{:.2f} %", 0.01 * static_cast<double>(fp32))},

@@ -84,13 +84,15 @@ Json contract_json(const Store& store, int64_t run) {
   query.bind(run);
   const auto id = query.step() ? query.maybe_integer() : std::nullopt;
   const Contract c = id ? contract_row(store, *id) : Contract();
+  const std::string plugin = recipe_value(store.run(run).recipe, "method.plugin");
   return {{"baseline", c.baseline},
           {"float_layers", c.float_layers},
           {"eight_bit_layers", c.eight_bit_layers},
           {"activation_bits", c.activation_bits},
           {"calibration_hash", c.calibration_hash},
           {"preprocessing_hash", c.preprocessing_hash},
-          {"training_budget", c.training_budget}};
+          {"training_budget", c.training_budget},
+          {"plugin", plugin}};
 }
 
 Json details_json(const Store& store, int64_t id) {

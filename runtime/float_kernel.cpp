@@ -20,6 +20,13 @@ void affine(const float* acc, const float* a, const float* b, int64_t count, flo
 }
 
 QUANTBENCH_CLONES
+bool has_nan(const float* x, int64_t count) {
+  int32_t found = 0;
+  for (int64_t i = 0; i < count; ++i) found |= x[i] != x[i] ? 1 : 0;
+  return found != 0;
+}
+
+QUANTBENCH_CLONES
 void add_scaled(const int32_t* x, const float* a, int64_t count, float* u) {
   for (int64_t i = 0; i < count; ++i) u[i] = std::fma(a[i], static_cast<float>(x[i]), u[i]);
 }

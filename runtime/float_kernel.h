@@ -18,6 +18,8 @@ void round_to(const float* u, float low, float high, int64_t count, int32_t* n);
 // columns].
 void multiply(const float* x, int64_t rows, const float* w, int64_t columns, int64_t length,
               float* out);
+// Whether one of them is NaN.
+bool has_nan(const float* x, int64_t count);
 // Sum of +-x[i]; sign[i] is 1 or -1.
 int32_t dot_signs(const int32_t* x, const int32_t* sign, int64_t length);
 

@@ -24,6 +24,9 @@ int remove_command(const Arguments& arguments);
 int eval_command(const Arguments& arguments);
 int convert_command(const Arguments& arguments);
 int import_command(const Arguments& arguments);
+int plot_command(const Arguments& arguments);
+int confusion_command(const Arguments& arguments);
+int conformance_command(const Arguments& arguments);
 int completion_command(const Arguments& arguments);
 int doctor_command(const Arguments& arguments);
 

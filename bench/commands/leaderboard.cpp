@@ -7,7 +7,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "bench/commands/commands.h"
+#include "bench/terminal.h"
 #include "methods/method.h"
+#include "results/board_grid.h"
 #include "results/contract_rows.h"
 #include "results/tables/paper.h"
 
@@ -37,11 +39,43 @@ std::map<std::string, std::vector<BoardFigure>> published_figures() {
 
 }  // namespace
 
+namespace {
+
+// The board on a terminal, of the runs that the filters leave.
+int print_board(const Arguments& arguments, const Store& store) {
+  const RunFilter& filter = arguments.filter;
+  check_filter(store, filter);
+  const Board board = read_board(store);
+  std::vector<BoardEntry> entries;
+  for (BoardEntry& e : board_entries(board)) {
+    const bool fits = (filter.method.empty() || filter.method == e.method) &&
+                      (filter.model.empty() || filter.model == e.model) &&
+                      (filter.dataset.empty() || filter.dataset == e.dataset);
+    if (fits) entries.push_back(std::move(e));
+  }
+  require(!entries.empty(), "There is no finished run to rank.");
+  for (const Grid& grid : board_grids(store, board, entries, published_figures()))
+    say("{}", render_grid(grid, arguments.format, terminal_width()));
+  return 0;
+}
+
+}  // namespace
+
 int leaderboard_command(const Arguments& arguments) {
   namespace fs = std::filesystem;
-  require(arguments.operands.empty() && !arguments.out.empty(),
-          "'quantbench leaderboard' takes --out=FOLDER for its page.");
   const Store store = existing_store(arguments);
+  if (arguments.format != "html") {
+    require(arguments.out.empty(), "'quantbench leaderboard --format={}' writes to the terminal.",
+            arguments.format);
+    return print_board(arguments, store);
+  }
+  require(
+      !arguments.out.empty(),
+      "'quantbench leaderboard' takes --out=FOLDER for its page, or --format=text for a table.");
+  const RunFilter& filter = arguments.filter;
+  require(filter.method.empty() && filter.model.empty() && filter.dataset.empty(),
+          "'quantbench leaderboard' puts all runs on its page, which has filters of its own; "
+          "--format=text takes --method, --model and --dataset.");
   LeaderboardConfig config;
   config.details = arguments.details;
   config.made = fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)));

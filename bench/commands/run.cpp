@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 #include "bench/commands/commands.h"
+#include "bench/fp32_weights.h"
 #include "bench/interrupt.h"
+#include "bench/model_file.h"
 #include "bench/run_plan.h"
 #include "datasets/dataset.h"
 #include "methods/method.h"
@@ -95,8 +97,8 @@ int dry_run(const Arguments& arguments, const std::vector<Recipe>& recipes) {
   std::vector<Recipe> wanted;
   for (const Recipe& recipe : recipes)
     if (!arguments.skip_done || !store || !done_before(*store, recipe)) wanted.push_back(recipe);
-  const RunPlan plan =
-      plan_runs(wanted, store ? &*store : nullptr, data_root(arguments.runner.data));
+  const RunPlan plan = plan_runs(wanted, store ? &*store : nullptr,
+                                 data_root(arguments.runner.data), arguments.runner.store);
   say("{}", plan_text(plan));
   return plan.missing.empty() ? 0 : 1;
 }
@@ -135,13 +137,15 @@ int run_command(const Arguments& arguments) {
   require(arguments.operands.size() <= 1, "'quantbench run' takes one recipe.");
   RecipeText text = recipe_text(arguments);
   if (!arguments.allocation.empty()) give_allocation(text, arguments.allocation);
+  name_runs(text, arguments.runner.store);
+  name_models(text);
   const std::vector<Recipe> recipes = expand(text);
   require_used(arguments.recipe, recipes);
   const auto root = data_root(arguments.runner.data);
   if (arguments.dry_run) return dry_run(arguments, recipes);
-  for (const Recipe& recipe : recipes) weight_file(recipe, root);
+  for (const Recipe& recipe : recipes) weight_file(recipe, root, arguments.runner.store);
   Runner runner(arguments.runner);
-  const RunPlan plan = plan_runs(recipes, &runner.store(), root);
+  const RunPlan plan = plan_runs(recipes, &runner.store(), root, arguments.runner.store);
   int worst = 0;
   for (size_t i = 0; i < recipes.size(); ++i) {
     const Recipe& recipe = recipes[i];

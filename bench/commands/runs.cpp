@@ -34,6 +34,33 @@ std::string number(const std::optional<T>& value, const char* format = "{}") {
 
 namespace {
 
+// Where the FP32 weights of a run came from.
+std::string fp32_source(const Store& store, int64_t run) {
+  const auto artefacts = store.artefacts(run);
+  const auto found = artefacts.find("fp32.json");
+  if (found == artefacts.end()) return "";
+  const auto json = nlohmann::json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return "";
+  const auto text = [&](const char* key) {
+    const auto value = json.find(key);
+    return value != json.end() && value->is_string() ? value->get<std::string>() : std::string();
+  };
+  // A run's number, where the store has it; its uid else.
+  const auto run_name = [&](const std::string& uid) {
+    Statement query = store.connection().prepare("SELECT id FROM runs WHERE uid = ?");
+    query.bind(uid);
+    return query.step() ? fmt::format("run {}", query.integer()) : "run " + uid;
+  };
+  std::string out = "  FP32 weights     ";
+  if (text("source") == "baseline")
+    return out + fmt::format("baselines/{}, trained by {}\n", text("file"), run_name(text("run")));
+  std::string from = text("weights");
+  if (from.rfind("run:", 0) == 0) from = "the package of " + run_name(from.substr(4));
+  if (text("source") == "weights")
+    return out + fmt::format("{}, SHA-256 {}\n", from, text("sha256"));
+  return out + fmt::format("trained in this run{}\n", from.empty() ? "" : ", from " + from);
+}
+
 std::string epochs_of(const Store& store, int64_t run) {
   Statement query = store.connection().prepare("SELECT count(*) FROM epochs WHERE run = ?");
   query.bind(run).step();
@@ -165,6 +192,7 @@ int show_command(const Arguments& arguments) {
   }
   const Provenance& p = run.provenance;
   say("\n  files            {}\n", run_folder(arguments.runner.store, run).string());
+  say("{}", fp32_source(store, id));
   say("  data             {:.16} ({})\n", run.dataset_fingerprint, run.preprocessing);
   say("  source           {}{}, {}, {}\n", p.source_revision, p.source_dirty ? " (changed)" : "",
       p.compiler, p.build_type);

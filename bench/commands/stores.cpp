@@ -12,10 +12,13 @@ int export_command(const Arguments& arguments) {
   require(arguments.operands.empty(), "'quantbench export' takes no operand, but --out=PATH.");
   const Store store = existing_store(arguments);
   check_filter(store, arguments.filter);
-  if (arguments.format == "mlflow") {
+  if (arguments.format == "mlflow" || arguments.format == "tensorboard") {
     require(!arguments.out.empty(),
-            "'quantbench export --format mlflow' needs --out=FOLDER for its files.");
-    export_mlflow(store, arguments.filter, arguments.out);
+            "'quantbench export --format {}' needs --out=FOLDER for its files.", arguments.format);
+    if (arguments.format == "mlflow")
+      export_mlflow(store, arguments.filter, arguments.out, arguments.runner.store);
+    else
+      export_tensorboard(store, arguments.filter, arguments.out);
     return 0;
   }
   const std::string text = arguments.format == "csv" ? export_csv(store, arguments.filter)

@@ -104,7 +104,8 @@ void run_missing(const Arguments& arguments, const std::vector<PaperRow>& rows) 
         "its data here.\n");
     return;
   }
-  const RunPlan plan = plan_runs(recipes, &runner.store(), data_root(arguments.runner.data));
+  const RunPlan plan =
+      plan_runs(recipes, &runner.store(), data_root(arguments.runner.data), arguments.runner.store);
   note("{}", plan_text(plan));
   for (size_t i = 0; i < recipes.size(); ++i) {
     runner.announce(fmt::format("[{} of {}] ", i + 1, recipes.size()));

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "runtime/engine/isa.h"
+#include "runtime/float_kernel.h"
 
 namespace quantbench {
 
@@ -39,10 +40,10 @@ Tensor EngineExecutor::forward(const Batch& batch) const {
           "The network {} does not take inputs of that shape.", plan.name);
   const std::lock_guard<std::mutex> lock(state_->mutex);
   // Integers have no room for NaN; it must stay visible.
+  const bool broken = has_nan(here.input.data_ptr<float>(), here.input.numel());
   if (!plan.needs_topology) {
     Tensor out = state_->program->run(here.input, state_->team);
-    const Tensor broken = here.input.flatten(1).isnan().any(1);
-    if (broken.any().item<bool>()) out.masked_fill_(broken.unsqueeze(1), NAN);
+    if (broken) out.masked_fill_(here.input.flatten(1).isnan().any(1).unsqueeze(1), NAN);
     return out;
   }
   require(batch.topology != nullptr, "The network {} passes messages, but the batch has no graph.",
@@ -53,7 +54,7 @@ Tensor EngineExecutor::forward(const Batch& batch) const {
   here.topology =
       batch.topology->source().is_cpu() ? batch.topology : batch.topology->to(torch::kCPU);
   Tensor out = state_->program->run(here, state_->team);
-  if (here.input.isnan().any().item<bool>()) out.fill_(NAN);
+  if (broken) out.fill_(NAN);
   return out;
 }
 

@@ -29,7 +29,7 @@ endif()
 
 # Headers: of the floors up to the methods all (one method's own are its own affair), of the runtime
 # the package and its reference executor.
-foreach(folder base models methods methods/common)
+foreach(folder base datasets models methods methods/common)
   file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.h)
   install(FILES ${headers} DESTINATION include/quantbench/${folder})
 endforeach()

@@ -22,7 +22,7 @@ TEST(CommandLine, EveryCommandRefusesWhatItDoesNotTake) {
       {{"runs", "resnet20"}, "did you mean --model=resnet20?"},
       {{"runs", "--batch=4"}, "takes no option --batch"},
       {{"runs", "--method=fp32", "--method=uniform"}, "once"},
-      {{"leaderboard", "--model=resnet20"}, "takes no option --model"},
+      {{"leaderboard", "--tag=paper"}, "takes no option --tag"},
       {{"history", "--method=uniform"}, "takes no option --method"},
       {{"history", "--sinse=2026-01-01"}, "did you mean --since?"},
       {{"runs", "--details=3"}, "takes no option --details"},
@@ -34,7 +34,7 @@ TEST(CommandLine, EveryCommandRefusesWhatItDoesNotTake) {
       {{"run", "--uniform.weigth_bits=2"}, "did you mean --uniform.weight_bits?"},
       {{"comprae", "1", "2"}, "did you mean compare?"},
       {{"show", "1", "2"}, "'2' is more than that"},
-      {{"leaderboard", "--format=json"}, "takes no option --format"},
+      {{"leaderboard", "--format=json"}, "markdown"},
       {{"list", "--format=xml"}, "text | json"},
   };
   for (const auto& [words, expected] : mistakes)

@@ -60,6 +60,8 @@ TEST_F(Reports, BadInputEndsInOneSentence) {
       {"history --format=csv", "markdown"},
       {"history --since=yesterday", "--since"},
       {"leaderboard", "--out"},
+      {"leaderboard --out=x --model=lenet5", "filters of its own"},
+      {"leaderboard --format=text --model=vgg7", "no finished run"},
       {"leaderboard --out=/proc/no/such", "/proc/no/such"},
       {"table no_such_paper", "known are: alq"},
       {"table hawq 77", "has no table '77'"},
@@ -87,6 +89,27 @@ TEST_F(Reports, CompareSaysBetterAndInJsonToo) {
   const Json task = Json::parse(json.out).at(0);
   EXPECT_EQ(task.at("pairs").at(0).at("verdict"), "too few seeds");
   EXPECT_EQ(task.at("pairs").at(0).at("seeds_needed"), 6);
+}
+
+TEST_F(Reports, TheBoardIsATableToo) {
+  fill();
+  {
+    Store store(path());
+    SomeRun trained;  // its activations differ: not like for like
+    trained.method = "lsq";
+    trained.activation_bits = 4;
+    add_run(store, trained);
+  }
+
+  const Answer text = ask("leaderboard --format=text"),
+               markdown = ask("leaderboard --format=markdown --method=hawq");
+
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("lenet5 on mnist"));
+  EXPECT_THAT(text.out, HasSubstr("B differs from A in activation bits (8.0 / 4.0)"));
+  EXPECT_LT(text.out.find("hawq"), text.out.find("uniform")) << "the better one first";
+  EXPECT_THAT(markdown.out, HasSubstr("| A | 1 | hawq |"));
+  EXPECT_THAT(markdown.out, ::testing::Not(HasSubstr("uniform")));
 }
 
 TEST_F(Reports, TableNeedsNoStoreAndMakesNone) {

@@ -231,13 +231,6 @@ TEST_P(Conformance, AResumedRunEqualsOneThatNeverStopped) {
   EXPECT_TRUE(cut_again || !trained);
 }
 
-// Some methods do not train such a network in twenty steps of one batch: BSQ's grids that follow
-// the batch on attention, RQ's noise on sums of messages. Their papers never tried.
-bool learns_on_graphs(const Case& c) {
-  const auto rule = c.options.find("rule");
-  return c.method != "bsq" && (rule == c.options.end() || rule->second.rfind("rq", 0) != 0);
-}
-
 // Messages, norms and attention, on the nodes of one graph.
 TEST_P(Conformance, AGraphNetworkShipsWhatItSimulates) {
   for (const char* model : {"gcn2", "gat2", "gin2"}) {
@@ -251,18 +244,17 @@ TEST_P(Conformance, AGraphNetworkShipsWhatItSimulates) {
                     {"latency", {"no"}},
                     {"synthetic_graph.nodes", {"400"}},
                     {"synthetic_graph.validation", {"50"}}};
-    for (const char* stage : {"fp32", "train"}) {
+    // A fifth of the rate where gradients are noisy.
+    for (const auto& [stage, rate] : {std::pair{"fp32", "0.02"}, std::pair{"train", "0.004"}}) {
       text[std::string(stage) + ".optimizer"] = {"adam"};
-      text[std::string(stage) + ".lr"] = {"0.02"};
+      text[std::string(stage) + ".lr"] = {rate};
     }
     for (const auto& [key, value] : subject().options) text[subject().method + "." + key] = {value};
 
     const SessionResult out = run(expand(text).at(0), model);
 
     EXPECT_TRUE(out.doubts.empty()) << model << ": " << out.doubts.front();
-    if (learns_on_graphs(subject())) {
-      EXPECT_GE(*out.result.top1_shipped, 0.3) << model << ": chance is 0.2";
-    }
+    EXPECT_GE(*out.result.top1_shipped, 0.3) << model << ": chance is 0.2";
   }
 }
 

@@ -120,6 +120,14 @@ def main():
     put("package", "linear", package())
     put("onnx", "quantized", onnx_model())
     put("arff", "two_columns", "@relation r\n@attribute a numeric\n@attribute 'b c' {x, 'y z'}\n@data\n1.5,x\n-2,'y z'\n")
+    for name, array in ("matrix", numpy.arange(6, dtype="<f4").reshape(2, 3)), ("labels", numpy.arange(3)):
+        file = io.BytesIO()
+        numpy.save(file, array)
+        put("npy", name, file.getvalue())
+    file = io.BytesIO()
+    numpy.savez_compressed(file, x=numpy.arange(6, dtype="<f4").reshape(3, 2), y=numpy.array([0, 1, 0]))
+    put("npz", "compressed", file.getvalue())
+    put("csv_rows", "quoted", 'a;b;"kind"\n1;2;cat\n-3;4e1;"dog ""big"""\n')
     put("idx", "plain", struct.pack(">IIII", 0x803, 1, 2, 2) + b"abcd")
     put("idx", "gzipped", gzip.compress(struct.pack(">IIII", 0x803, 1, 2, 2) + b"abcd", mtime=0))
     put("image_header", "jpeg", b"\xff\xd8\xff\xe0\0\4ab\xff\xc0\0\x11\x08\0\x10\0\x20\3\1\x22\0\2\x11\1\3\x11\1"

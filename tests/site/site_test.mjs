@@ -212,6 +212,21 @@ test('hovering a point tells its configuration, clicking leads to a run', async 
   await made.done();
 });
 
+test('a method keeps its colour and shape from plot to plot', async (urls) => {
+  const made = await tab(`${urls.board}#/plots`);
+  const looks = new Map();
+  for (const id of ['plot-size', 'plot-bops', 'plot-latency']) {
+    const sets = await made.locator(`#${id}`).evaluate((c) => c.chart.data.datasets.filter((d) => d.type !== 'line')
+      .map((d) => [d.label.replace(' (other groups)', ''), `${d.borderColor} ${d.pointStyle}`]));
+    for (const [label, look] of sets) {
+      if (looks.has(label)) assert.equal(look, looks.get(label), `${label} in ${id}`);
+      looks.set(label, look);
+    }
+  }
+  assert.ok(looks.size > 1);
+  await made.done();
+});
+
 test('the Pareto front has no point that another beats', async (urls) => {
   const made = await tab(`${urls.board}#/plots`);
   const front = await made.locator('#plot-size').evaluate((c) => c.chart.data.datasets.find((d) => d.type === 'line').data);

@@ -192,6 +192,7 @@ export const logarithmic = (text, values, show) => {
     type: 'logarithmic',
     ticks: {
       maxRotation: 0,
+      autoSkipPadding: 14,
       callback: (value) => narrow || ['1', '2', '5'].includes(value.toExponential()[0]) ? show(value) : '',
     },
   });

@@ -53,11 +53,11 @@ function thinned(some, value) {
 
 const clipped = (text, most) => text.length > most ? `${text.slice(0, most)}…` : text;
 
-function chart(canvas, cost, some, front, group, settings) {
+// `methods` are those of the whole task, so that each keeps its colour and shape from plot to plot.
+function chart(canvas, cost, some, front, group, settings, methods) {
   const point = (e) => ({x: cost.value(e), y: 100 * e.mean, low: 100 * (e.mean - (e.std || 0)), high: 100 * (e.mean + (e.std || 0)), entry: e});
   const xs = some.map(cost.value);
   const span = [xs.reduce((a, b) => Math.min(a, b), Infinity), xs.reduce((a, b) => Math.max(a, b), 0)];
-  const methods = [...new Set(some.map((e) => e.method))].sort((a, b) => a - b);
   const stairs = front.map(point);
   if (stairs.length) stairs.push({...stairs.at(-1), x: span[1]});
   const datasets = [{
@@ -131,6 +131,7 @@ export function showPlots(main) {
   const far = outliers(all);
   const some = Number(state.outliers) ? all : all.filter((e) => !far.has(e));
   const settings = tellingSettings(all);
+  const methods = [...new Set(all.map((e) => e.method))].sort((a, b) => a - b);
 
   // Times of one kind only: others are no comparison.
   const kinds = new Map();
@@ -162,7 +163,7 @@ export function showPlots(main) {
     const front = pareto(shown.filter((e) => e.group === group), cost.value);
     const canvas = h('canvas', {id: `plot-${cost.key}`});
     let made = null;
-    queueMicrotask(() => { made = chart(canvas, cost, shown, front, group, settings); });
+    queueMicrotask(() => { made = chart(canvas, cost, shown, front, group, settings, methods); });
     const name = `accuracy-${cost.key}`;
     return h('figure', {}, title,
       cost.key === 'latency' ? h('p', {class: 'note'}, site.latency_kinds[latency]) : '',

@@ -1,9 +1,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "datasets/arff.h"
+#include "datasets/csv_rows.h"
 #include "datasets/dataset.h"
 #include "datasets/idx.h"
 #include "datasets/image_header.h"
+#include "datasets/npz.h"
 #include "tests/fuzz/target.h"
 
 namespace quantbench::fuzz {
@@ -22,6 +24,13 @@ void open_dataset(const std::string& name, const std::filesystem::path& root,
 }  // namespace
 
 const Registration arff("arff", [](std::string_view bytes) { parse_arff(bytes, "it"); });
+
+const Registration csv_rows("csv_rows",
+                            [](std::string_view bytes) { parse_csv_rows(bytes, "", "it"); });
+
+const Registration npy("npy", [](std::string_view bytes) { parse_npy(std::string(bytes), "it"); });
+
+const Registration npz("npz", [](std::string_view bytes) { read_npz(file_of("npz", bytes)); });
 
 const Registration idx("idx", [](std::string_view bytes) {
   constexpr uint64_t most = uint64_t{1} << 24;
