@@ -4,7 +4,8 @@
 #     scripts/readme_table.sh STORE [PROGRAM]
 #
 # With RUN=yes it first runs, into STORE, what takes about a minute each: the public FP32 weights, and the
-# post-training rows of uniform, hawq and hawq_v2, with latency on one thread. Every other run of that task in the store takes part, too.
+# post-training rows of uniform, hawq and hawq_v2, with latency on one thread. Every other run of that task in
+# the store takes part, too.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
