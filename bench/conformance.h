@@ -1,6 +1,6 @@
-// The standard that every method is held to (DESIGN: how methods are held to one standard), as a
-// command can run it on a method out of tree: one small network on synthetic images, trained,
-// quantized and packaged several times.
+// The one standard that every method is held to, built in or plugged in, by the tests and by the
+// command: a small network on synthetic images and three on a graph, trained, quantized and
+// packaged several times.
 #pragma once
 
 #include <filesystem>
@@ -24,7 +24,8 @@ struct ConformanceCase {
   std::string name() const;  // "mine weight_bits=4 activation_bits=4"
 };
 
-// The cases of a method: with options weight_bits (and activation_bits), 8 bits and 4; else one.
+// The cases of a method: 8 bits and 4 where it offers weight_bits (and activation_bits), each
+// without training and trained by every rule where it offers mode and rule; else one.
 std::vector<ConformanceCase> conformance_cases(const std::string& method);
 
 // Runs all checks of a case in `folder`, which is made and may be removed afterwards; calls `done`
