@@ -84,12 +84,7 @@ std::string Lowering::aggregate(const Step& step, bool quantize) {
     }
     std::string norm = along.norm;
     if (quantize && work.norm_format) {
-      norm = writer_.node("Mul", {norm, writer_.scalar("norm_factor", work.norm_a)},
-                          name + ".norm_steps");
-      if (work.norm_b != 0)
-        norm = writer_.node("Add", {norm, writer_.scalar("norm_shift", work.norm_b)},
-                            name + ".norm_shifted");
-      norm = quantized(norm, *work.norm_format, false, name + ".norm");
+      norm = on_grid(norm, work.norm_a, work.norm_b, *work.norm_format, name + ".norm");
       if (work.norm_on_grid && !work.products)
         norm = writer_.node("Mul", {norm, writer_.scalar("norm_scale", work.norm_scale)},
                             name + ".norm_real");
@@ -98,18 +93,21 @@ std::string Lowering::aggregate(const Step& step, bool quantize) {
         writer_.node("Mul", {message, unsqueezed(norm, name + ".norm_column")}, name + ".weighted");
   }
   if (quantize && work.message_format) {
-    message = writer_.node("Mul", {message, writer_.scalar("message_factor", work.message_a)},
-                           name + ".message_steps");
-    if (work.message_b != 0)
-      message = writer_.node("Add", {message, writer_.scalar("message_shift", work.message_b)},
-                             name + ".message_shifted");
-    message = quantized(message, *work.message_format, false, name + ".message");
+    message =
+        on_grid(message, work.message_a, work.message_b, *work.message_format, name + ".message");
   }
   const std::string shape = writer_.node("Shape", {x}, name + ".shape");
   const std::string sum = scattered(message, along.target, shape, name + ".scattered");
   if (work.reduce != op::Reduce::Mean) return sum;
   return writer_.node("Div", {sum, unsqueezed(along.degree, name + ".degree_column")},
                       name + ".mean");
+}
+
+std::string Lowering::on_grid(const std::string& x, float a, float b, const Quantization& how,
+                              const std::string& wish) {
+  std::string u = writer_.node("Mul", {x, writer_.scalar("factor", a)}, wish + "_steps");
+  if (b != 0) u = writer_.node("Add", {u, writer_.scalar("shift", b)}, wish + "_shifted");
+  return quantized(u, how, false, wish);
 }
 
 std::string Lowering::attend(const Step& step, bool quantize) {
@@ -135,12 +133,7 @@ std::string Lowering::attend(const Step& step, bool quantize) {
                     writer_.node("Gather", {at_target, along.target}, name + ".from_target")},
                    name + ".logit");
   if (quantize && work.logit_format) {
-    logit = writer_.node("Mul", {logit, writer_.scalar("logit_factor", work.logit_a)},
-                         name + ".logit_steps");
-    if (work.logit_b != 0)
-      logit = writer_.node("Add", {logit, writer_.scalar("logit_shift", work.logit_b)},
-                           name + ".logit_shifted");
-    logit = quantized(logit, *work.logit_format, false, name + ".logit");
+    logit = on_grid(logit, work.logit_a, work.logit_b, *work.logit_format, name + ".logit");
     if (work.logit_on_grid)
       logit = writer_.node("Mul", {logit, writer_.scalar("logit_scale", work.logit_scale)},
                            name + ".logit_real");
@@ -167,12 +160,8 @@ std::string Lowering::attend(const Step& step, bool quantize) {
   message =
       writer_.node("Reshape", {message, writer_.constant("flat", vector_of(flat))}, name + ".flat");
   if (quantize && work.message_format) {
-    message = writer_.node("Mul", {message, writer_.scalar("message_factor", work.message_a)},
-                           name + ".message_steps");
-    if (work.message_b != 0)
-      message = writer_.node("Add", {message, writer_.scalar("message_shift", work.message_b)},
-                             name + ".message_shifted");
-    message = quantized(message, *work.message_format, false, name + ".message");
+    message =
+        on_grid(message, work.message_a, work.message_b, *work.message_format, name + ".message");
   }
   const std::string rows = writer_.node("Shape", {real(step.inputs[0])}, name + ".shape");
   const std::string sum = scattered(message, along.target, rows, name + ".scattered");

@@ -83,6 +83,9 @@ class Lowering {
   // q, or n, or real numbers: what quantization makes of u. float64 when `wide`.
   std::string quantized(const std::string& u, const Quantization& how, bool wide,
                         const std::string& wish);
+  // The same of u = a x + b, in float32.
+  std::string on_grid(const std::string& x, float a, float b, const Quantization& how,
+                      const std::string& wish);
   std::string constant_like(const std::string& wish, const Tensor& t, bool wide);
 
   // --- products (lower_products.cpp) ---
