@@ -57,6 +57,16 @@ class Program : public testing::Test {
     return child;
   }
 
+  // Until a run in the store's folder has saved where it is: it is at work, and far from its end.
+  void wait_for_a_checkpoint() const {
+    const auto saved = [&] {
+      for (const auto& entry : fs::directory_iterator(folder_))
+        if (fs::exists(entry.path() / "checkpoint.safetensors")) return true;
+      return false;
+    };
+    while (!saved()) usleep(1000);
+  }
+
   // A run of about a second; `over` replaces or adds keys, `more` is appended.
   static std::string small(const std::map<std::string, std::string>& over = {},
                            const std::string& more = "") {

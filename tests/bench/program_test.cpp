@@ -86,14 +86,8 @@ TEST_F(Program, AFailedRunSaysWhyAndTheSweepGoesOn) {
 }
 
 TEST_F(Program, CtrlCSavesAndResumeFinishes) {
-  const pid_t child = start(small({{"fp32.epochs", "60"}}));
-  const auto at_work = [&] {
-    for (const auto& entry : fs::directory_iterator(folder_))
-      if (fs::exists(entry.path() / "recipe.ini")) return true;
-    return false;
-  };
-  while (!at_work()) usleep(20000);
-  usleep(600000);
+  const pid_t child = start(small({{"fp32.epochs", "60"}}, "--checkpoint-seconds=0"));
+  wait_for_a_checkpoint();
   ::kill(child, SIGINT);
   int status = 0;
   waitpid(child, &status, 0);

@@ -56,14 +56,8 @@ TEST_F(Streams, TextOfAStoreDoesNotSteerATerminalNorTakeAListingDown) {
 TEST_F(Streams, EverySignalThatAsksForAnEndSaves) {
   for (int signal : {SIGTERM, SIGHUP, SIGUSR1}) {
     SetUp();
-    const pid_t child = start(small({{"fp32.epochs", "60"}}));
-    const auto at_work = [&] {
-      for (const auto& entry : fs::directory_iterator(folder_))
-        if (fs::exists(entry.path() / "recipe.ini")) return true;
-      return false;
-    };
-    while (!at_work()) usleep(20000);
-    usleep(300000);
+    const pid_t child = start(small({{"fp32.epochs", "60"}}, "--checkpoint-seconds=0"));
+    wait_for_a_checkpoint();
     ::kill(child, signal);
     int status = 0;
     waitpid(child, &status, 0);
