@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "methods/common/fake_quantize.h"
+#include "methods/common/range.h"
 
 namespace quantbench::bsq {
 namespace {
@@ -49,7 +50,8 @@ Tensor ClippedQuantizer::quantize_batch(const Tensor& x) {
   }
   if (range_ == ActivationRange::Fixed)
     return fake_quantize(clipped, unsigned_format(kClip, bits_), rule);
-  const double largest = std::clamp(clipped.detach().max().item<double>(), 0.0, limit());
+  const double seen = min_max(clipped, Granularity::Tensor).high.item<double>();
+  const double largest = std::min(seen, limit());
   {
     const torch::NoGradGuard no_grad;
     const double before = largest_.item<double>();

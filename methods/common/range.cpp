@@ -1,8 +1,7 @@
 #include "methods/common/range.h"
 
 #include "base/error.h"
-#include "methods/common/kernels.h"
-#include "methods/common/parallel.h"
+#include "methods/common/run_memory.h"
 
 namespace quantbench {
 namespace {
@@ -15,9 +14,9 @@ Range min_max_on_cpu(const Tensor& x, Granularity granularity) {
   const Tensor values = dense(x.detach(), by_channel);
   const Runs runs(values, by_channel ? x.size(0) : 1);
   std::vector<kernels::Extremes> found(static_cast<size_t>(runs.count()));
-  const float* data = values.data_ptr<float>();
   runs.for_each([&](int64_t run, int64_t, int64_t first, int64_t count) {
-    found[static_cast<size_t>(run)] = kernels::extremes(data + first, count, {});
+    const ReadRun from(values, first, count);
+    found[static_cast<size_t>(run)] = kernels::extremes(from.data(), count, {});
   });
 
   Range out{granularity, torch::zeros({runs.rows}), torch::zeros({runs.rows})};
@@ -67,7 +66,8 @@ UniformFormat uniform_format(const Range& range, BitWidth bits, Scheme scheme) {
 
 Range min_max(const Tensor& x, Granularity granularity) {
   require(x.numel() > 0, "There is no range of a tensor without elements.");
-  if (x.is_cpu() && x.scalar_type() == torch::kFloat32) return min_max_on_cpu(x, granularity);
+  if (x.is_cpu() && (x.scalar_type() == torch::kFloat32 || is_bf16(x)))
+    return min_max_on_cpu(x, granularity);
   const Tensor rows = x.detach()
                           .to(torch::kFloat32)
                           .reshape({granularity == Granularity::Channel ? x.size(0) : 1, -1});

@@ -90,6 +90,18 @@ TEST(MinMax, WorksByChannelInEveryMemoryFormat) {
   }
 }
 
+TEST(MinMax, OfBfloat16IsThatOfItsValues) {
+  const Tensor x = channels_last(random_tensor({4, 24, 17, 9}, 4)).to(torch::kBFloat16);
+
+  for (Granularity granularity : {Granularity::Tensor, Granularity::Channel}) {
+    const Range range = min_max(x, granularity);
+    const Range wide = min_max(x.to(torch::kFloat32), granularity);
+
+    EXPECT_TRUE(torch::equal(range.low, wide.low));
+    EXPECT_TRUE(torch::equal(range.high, wide.high));
+  }
+}
+
 TEST(MinMax, PassesOverNan) {
   const Range range =
       min_max(values({std::numeric_limits<float>::quiet_NaN(), 2.0f, -1.0f}), Granularity::Tensor);
