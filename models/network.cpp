@@ -10,6 +10,14 @@
 namespace quantbench {
 namespace {
 
+// A single channel lies in memory alike in both layouts; its strides alone tell the operations that
+// follow which of the two to keep.
+Tensor channels_last(const Tensor& images) {
+  const Tensor x = images.contiguous(torch::MemoryFormat::ChannelsLast);
+  if (x.size(1) != 1) return x;
+  return x.as_strided(x.sizes(), {x.size(2) * x.size(3), 1, x.size(3), 1});
+}
+
 std::string module_key(std::string name) {
   // LibTorch forbids dots in the names of parameters and modules.
   for (char& c : name)
@@ -163,7 +171,7 @@ Tensor Network::evaluate(int index, const Batch& batch, std::vector<Tensor>& val
   how.training = is_training();
   Tensor value = quantbench::evaluate(node, inputs, batch, how);
   if (index == 0 && compute_.channels_last && value.dim() == 4)
-    value = value.contiguous(torch::MemoryFormat::ChannelsLast);
+    value = channels_last(value);
   return tapped(output, value, at_output);
 }
 
