@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "bench/fp32_weights.h"
 #include "bench/progress.h"
+#include "bench/session.h"
 #include "datasets/dataset.h"
 #include "results/contract.h"
 #include "results/contract_rows.h"
@@ -57,11 +58,12 @@ RunPlan plan_runs(const std::vector<Recipe>& recipes, const Store* store, const 
   for (const Recipe& recipe : recipes) {
     const DatasetEntry& dataset = datasets().get(recipe.dataset);
     const std::string missing = dataset.missing ? dataset.missing(data_root) : "";
-    if (!missing.empty()) out.missing.insert(recipe.dataset + ": " + missing);
+    if (!missing.empty()) out.obstacles.insert(recipe.dataset + ": " + missing);
     try {
+      require_one_kind(recipe);
       weight_file(recipe, data_root, store_path);
     } catch (const Error& problem) {
-      out.missing.insert(problem.what());
+      out.obstacles.insert(problem.what());
     }
     out.runs.push_back(
         {&recipe, swept_of(recipe, keys), store ? expected_seconds(*store, recipe) : std::nullopt});
@@ -94,7 +96,7 @@ std::string plan_text(const RunPlan& plan) {
   out += fmt::format("{} run(s), {}\n", plan.runs.size(),
                      seconds ? "about " + duration_text(*seconds) + " in all, as earlier runs took"
                              : "of unknown duration: the store has none of their kind");
-  for (const std::string& sentence : plan.missing) out += "missing: " + sentence + "\n";
+  for (const std::string& sentence : plan.obstacles) out += "obstacle: " + sentence + "\n";
   return out;
 }
 

@@ -1,4 +1,4 @@
-// What a command is about to run, before it does: how long that should take, and what is missing.
+// What a command is about to run, before it does: how long that should take, and what stands in its way.
 #pragma once
 
 #include <optional>
@@ -19,7 +19,9 @@ struct PlannedRun {
 
 struct RunPlan {
   std::vector<PlannedRun> runs;
-  std::set<std::string> missing;  // a sentence for each dataset or weight file that is not here
+  // A sentence for each dataset or weight file that is not here, and each model that does not take
+  // its dataset.
+  std::set<std::string> obstacles;
 };
 
 // `store` may be null: then nothing is known of times. `store_path` is where fp32.weights that name

@@ -94,8 +94,10 @@ RunRecord Runner::replay(const RunRecord& before) {
 }
 
 RunRecord Runner::run(const Recipe& recipe) {
-  weight_file(recipe, data_root(config_.data), config_.store);  // told before there is a run of it
+  // What cannot be is told before there is a run of it.
+  weight_file(recipe, data_root(config_.data), config_.store);
   const auto dataset = open_dataset(recipe, data_root(config_.data));
+  graph_of(recipe, *dataset);
   RunRecord run;
   run.name = recipe.values.text("name");
   run.recipe = recipe.canonical();

@@ -29,13 +29,22 @@ std::vector<Batch> calibration_batches(const Dataset& dataset, const Recipe& rec
 
 }  // namespace
 
-std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, const fs::path& root) {
+void require_one_kind(const Recipe& recipe) {
   const DatasetEntry& entry = datasets().get(recipe.dataset);
   require(entry.graphs == models().get(recipe.model).graphs,
           "The model {} runs on {}, and the dataset {} holds {}.", recipe.model,
           models().get(recipe.model).graphs ? "graphs" : "images", recipe.dataset,
           entry.graphs ? "graphs" : "images");
-  return entry.open({root, recipe.dataset_options, recipe.seed});
+}
+
+std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, const fs::path& root) {
+  require_one_kind(recipe);
+  return datasets().get(recipe.dataset).open({root, recipe.dataset_options, recipe.seed});
+}
+
+Graph graph_of(const Recipe& recipe, const Dataset& dataset) {
+  return build_model(recipe.model, {dataset.input_shape(), dataset.class_count()},
+                     recipe.model_options.canonical());
 }
 
 Session::Session(const Recipe& recipe, const Dataset& dataset, SessionConfig config,
@@ -45,9 +54,7 @@ Session::Session(const Recipe& recipe, const Dataset& dataset, SessionConfig con
       config_(std::move(config)),
       display_(display),
       device_(config_.device) {
-  const Graph graph = build_model(recipe.model, {dataset.input_shape(), dataset.class_count()},
-                                  recipe.model_options.canonical());
-  network_ = std::make_unique<Network>(graph, RandomStream(recipe.seed, "init"));
+  network_ = std::make_unique<Network>(graph_of(recipe, dataset), RandomStream(recipe.seed, "init"));
   method_ = methods().get(recipe.method).make(recipe.method_options);
 }
 

@@ -34,8 +34,14 @@ struct SessionResult {
   std::vector<std::string> doubts;  // why the run is mistrusted; empty: it is not
 };
 
+// Throws Error when a recipe's model and dataset are of different kinds.
+void require_one_kind(const Recipe& recipe);
+
 // Opens a recipe's dataset.
 std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, const std::filesystem::path& root);
+
+// A recipe's network for its dataset. Throws Error where the one cannot take the other's samples.
+Graph graph_of(const Recipe& recipe, const Dataset& dataset);
 
 // A frozen network as a file.
 struct Shipped {

@@ -100,7 +100,7 @@ int dry_run(const Arguments& arguments, const std::vector<Recipe>& recipes) {
   const RunPlan plan = plan_runs(wanted, store ? &*store : nullptr,
                                  data_root(arguments.runner.data), arguments.runner.store);
   say("{}", plan_text(plan));
-  return plan.missing.empty() ? 0 : 1;
+  return plan.obstacles.empty() ? 0 : 1;
 }
 
 // "[2 of 4, weight_bits=4, 3 min left] " of the i-th run of a sweep.

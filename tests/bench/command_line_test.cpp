@@ -155,8 +155,21 @@ TEST_F(Program, DryRunSaysWhatWouldRunAndMakesNothing) {
   EXPECT_THAT(plan.out, HasSubstr("1 of 2: uniform on lenet5 / synthetic_images, seed 1"));
   EXPECT_THAT(plan.out, HasSubstr("uniform.weight_bits=2"));
   EXPECT_EQ(missing.code, 1);
-  EXPECT_EQ(missing.out.find("missing: "), missing.out.rfind("missing: ")) << missing.out;
+  EXPECT_NE(missing.out.find("obstacle: "), std::string::npos) << missing.out;
+  EXPECT_EQ(missing.out.find("obstacle: "), missing.out.rfind("obstacle: ")) << missing.out;
   EXPECT_FALSE(fs::exists(folder_ / "q.db"));
+}
+
+TEST_F(Program, AModelThatDoesNotTakeTheDataIsToldBeforeThereIsARun) {
+  ASSERT_EQ(ask(small()).code, 0);
+
+  const Answer kind = ask("run --model=gcn2 --dataset=synthetic_images --dry-run");
+  const Answer small_images = ask(small({{"synthetic_images.size", "8"}}));
+
+  EXPECT_EQ(kind.code, 1);
+  EXPECT_THAT(kind.out, HasSubstr("obstacle: The model gcn2 runs on graphs"));
+  EXPECT_NE(small_images.code, 0);
+  EXPECT_EQ(Json::parse(ask("runs --format json").out).size(), 1u) << small_images.err;
 }
 
 TEST_F(Program, AMissingWeightFileIsToldBeforeThereIsARun) {
