@@ -14,24 +14,37 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t most_elements = int64_t{1} << 28;  // of the dense feature matrix
-constexpr int64_t one_hot_degrees = 1000;            // from here on a degree is one number
+constexpr int64_t degree_is_number = 1000;           // from here on: standardised, one column
 
-// [nodes, distinct values] with a 1 where the value is, values ascending.
-Tensor one_hot(const std::vector<int64_t>& values, const std::string& what) {
-  std::vector<int64_t> distinct = values;
-  std::sort(distinct.begin(), distinct.end());
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  const auto rows = static_cast<int64_t>(values.size());
-  const auto columns = static_cast<int64_t>(distinct.size());
+// [nodes, columns] with a 1 in the column that each node's position (0 .. columns-1) names.
+Tensor one_hot(const std::vector<int64_t>& positions, int64_t columns, const std::string& what) {
+  const auto rows = static_cast<int64_t>(positions.size());
   require(columns <= most_elements / std::max<int64_t>(rows, 1),
           "{}: one-hot features of {} nodes and {} values are too many.", what, rows, columns);
   Tensor out = torch::zeros({rows, columns});
   float* row = out.data_ptr<float>();
-  for (int64_t value : values) {
-    row[std::lower_bound(distinct.begin(), distinct.end(), value) - distinct.begin()] = 1;
+  for (int64_t position : positions) {
+    row[position] = 1;
     row += columns;
   }
   return out;
+}
+
+// A column a distinct label, labels ascending.
+Tensor one_hot_labels(std::vector<int64_t> labels, const std::string& what) {
+  std::vector<int64_t> distinct = labels;
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  for (int64_t& label : labels)
+    label = std::lower_bound(distinct.begin(), distinct.end(), label) - distinct.begin();
+  return one_hot(labels, static_cast<int64_t>(distinct.size()), what);
+}
+
+// A column a degree from 0 to the largest, whether a node has it or not (Fey et al.): IMDB-BINARY
+// has 136 columns for 65 different degrees.
+Tensor one_hot_degrees(const std::vector<int64_t>& degrees, const std::string& what) {
+  const int64_t most = degrees.empty() ? 0 : *std::max_element(degrees.begin(), degrees.end());
+  return one_hot(degrees, most + 1, what);
 }
 
 struct Features {
@@ -45,18 +58,19 @@ Features features_of(const TuCollection& graphs, std::string kind, const std::st
     const int64_t most = *std::max_element(degrees.begin(), degrees.end());
     kind = !graphs.node_labels.empty()   ? "labels"
            : graphs.attributes.defined() ? "attributes"
-           : most < one_hot_degrees      ? "one_hot_degree"
+           : most < degree_is_number     ? "one_hot_degree"
                                          : "degree";
   }
   if (kind == "labels") {
     require(!graphs.node_labels.empty(), "The collection {} has no node labels.", name);
-    return {one_hot(graphs.node_labels, name), "node labels, one-hot"};
+    return {one_hot_labels(graphs.node_labels, name), "node labels, one-hot"};
   }
   if (kind == "attributes") {
     require(graphs.attributes.defined(), "The collection {} has no node attributes.", name);
     return {graphs.attributes, "node attributes"};
   }
-  if (kind == "one_hot_degree") return {one_hot(degrees, name), "in-degree, one-hot"};
+  if (kind == "one_hot_degree")
+    return {one_hot_degrees(degrees, name), "in-degree, one-hot from 0 to the largest"};
   if (kind == "ones") return {torch::ones({graphs.node_count(), 1}), "every node 1"};
   const Tensor degree = torch::tensor(degrees, torch::kLong).to(torch::kDouble);
   const Tensor standardised = (degree - degree.mean()) / degree.std().clamp_min(1e-12);

@@ -51,6 +51,12 @@ TEST_F(RealData, Cifar10HasItsOwnMeanAndDeviation) {
   EXPECT_LT(mean.abs().max().item<float>(), 0.001);
 }
 
+TEST_F(RealData, ImdbBinaryHasAColumnForEveryDegreeUpTo135) {
+  OPEN_OR_SKIP(imdb, "imdb_binary");
+
+  EXPECT_EQ(imdb->input_shape(), std::vector<int64_t>{136});
+}
+
 TEST_F(RealData, MnistHasAllImages) {
   OPEN_OR_SKIP(mnist, "mnist", {{"validation", "0"}});
 

@@ -106,6 +106,20 @@ TEST_F(TuGraphs, ABatchLaysGraphsSideBySide) {
   EXPECT_TRUE(torch::equal(batch.target, torch::cat({first.target, second.target})));
 }
 
+TEST_F(TuGraphs, ADegreeThatNoNodeHasHasItsColumnToo) {
+  // Nodes 1, 2, 4 and 5 all point at 3, and nothing else points anywhere.
+  put("A", "1, 3\n2, 3\n4, 3\n5, 3\n");
+  put("graph_indicator", "1\n1\n1\n1\n1\n1\n1\n2\n3\n4\n5\n6\n");
+
+  const auto dataset = open({{"features", "one_hot_degree"}});
+
+  EXPECT_EQ(dataset->input_shape().front(), 5) << "degrees 0 to 4, of which 0 and 4 occur";
+  const Tensor rows = graphs(*dataset).at(0).input;
+  EXPECT_EQ(rows[2].argmax().item<int64_t>(), 4);
+  EXPECT_EQ(rows[0].argmax().item<int64_t>(), 0);
+  EXPECT_THAT(dataset->preprocessing(), HasSubstr("from 0 to the largest"));
+}
+
 TEST_F(TuGraphs, FeaturesAreWhatIsThere) {
   const auto width = [&](const char* kind) {
     return open({{"features", kind}})->input_shape().front();
