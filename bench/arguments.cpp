@@ -234,6 +234,7 @@ Arguments parse_arguments(const Values& words) {
   out.onnxruntime = checked.text("onnxruntime");
   out.cost = checked.text("cost", "size");
   out.since = checked.text("since");
+  out.reference = checked.text("reference");
   out.details = checked.integer("details", 200);
   out.filter.status = checked.text("status");
   out.filter.limit = checked.integer("limit", 0);

@@ -37,6 +37,7 @@ struct Arguments {
   std::string onnxruntime;    // of `eval`: where the library is
   std::string cost = "size";  // of `plot pareto`
   std::string since;          // of `history`
+  std::string reference;      // of `table`, `compare` and `leaderboard`: a folder; "no": none
   int64_t details = 200;      // of `leaderboard`
   bool run_missing = false;   // `table`: run what is missing
 };

@@ -61,6 +61,10 @@ std::vector<Option> make_options() {
   out.push_back(Option::text("since", "", "of runs that started then or later (ISO 8601, UTC)"));
   out.push_back(Option::flag("run", false, "run what is missing first"));
   out.push_back(
+      Option::text("reference", "",
+                   "the folder of reference runs to show apart, or `no` (default: the one "
+                   "that came with the program)"));
+  out.push_back(
       Option::choice("to", "onnx-qdq", {"onnx-qdq", "onnx-fp32", "qonnx"}, "the kind of file"));
   out.push_back(Option::choice("residual", "integer", {"integer", "quantized"},
                                "sums of residual branches in onnx-qdq: exact, or 8 bits as well"));
@@ -130,16 +134,18 @@ std::vector<Command> make_commands() {
        Keys::Recipe},
       {"compare",
        "A B ...",
-       "runs, methods or recipes head to head; keys narrow them",
+       "runs, methods or recipes head to head; keys narrow them; `reference`: which runs came out "
+       "as "
+       "those of the reference (exit code 3 when one did not)",
        kAny,
-       {"against", "explain", "alpha"},
+       {"against", "explain", "alpha", "reference"},
        {"text", "markdown", "csv", "json", "latex"},
        Keys::Recipe},
       {"table",
        "[PAPER [TABLE]]",
        "a paper's figures beside ours",
        2,
-       {"tolerance", "run", "device"},
+       {"tolerance", "run", "device", "reference"},
        {"text", "markdown", "csv", "json", "latex"},
        Keys::None},
       {"plot",
@@ -167,7 +173,7 @@ std::vector<Command> make_commands() {
        "",
        "one HTML page of all runs, or a table of some",
        0,
-       {"out", "details"},
+       {"out", "details", "reference"},
        {"html", "text", "markdown", "latex"},
        Keys::Filter},
       {"history",
@@ -183,7 +189,7 @@ std::vector<Command> make_commands() {
        "runs for other programs",
        0,
        {"out", "status", "tag", "limit"},
-       {"csv", "json", "mlflow", "tensorboard"},
+       {"csv", "json", "mlflow", "tensorboard", "reference"},
        Keys::Filter},
       {"list",
        "methods|models|datasets|recipes|keys [NAME]",

@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/sha256.h"
 #include "bench/fp32_weights.h"
 #include "bench/interrupt.h"
 #include "bench/model_file.h"
@@ -21,6 +20,7 @@
 #include "bench/session.h"
 #include "methods/method.h"
 #include "results/contract.h"
+#include "results/contract_rows.h"
 #include "results/run_folder.h"
 
 namespace quantbench {
@@ -108,8 +108,7 @@ RunRecord Runner::run(const Recipe& recipe) {
   run.dataset_fingerprint = dataset->fingerprint();
   run.preprocessing = dataset->preprocessing();
   run.seed = recipe.seed;
-  run.identity = sha256(run.recipe + run.dataset_fingerprint +
-                        fmt::format("/{}/v{}", run.seed, run.method_version));
+  run.identity = run_identity(run);
   run.provenance = collect_provenance(config_.device);
   keep_plugin("method", recipe.method, config_.store);
   keep_plugin("dataset", recipe.dataset, config_.store);

@@ -67,6 +67,17 @@ int64_t configuration_id(const Connection& connection, const std::string& recipe
   return connection.last_id();
 }
 
+std::string run_identity(const RunRecord& run) {
+  return sha256(run.recipe + run.dataset_fingerprint +
+                fmt::format("/{}/v{}", run.seed, run.method_version));
+}
+
+void set_contract(const Connection& connection, int64_t run, const Contract& contract) {
+  connection.prepare("UPDATE results SET contract = ? WHERE run = ?")
+      .bind(contract_id(connection, contract), run)
+      .run();
+}
+
 void add_contract(const Connection& connection, int64_t run) {
   Statement query = connection.prepare(
       "SELECT c.text, r.preprocessing, s.activation_bits_average, "
@@ -80,11 +91,8 @@ void add_contract(const Connection& connection, int64_t run) {
   record.preprocessing = query.text();
   RunResult result;
   result.activation_bits_average = query.maybe_real();
-  const Contract contract =
-      contract_of(record, result, weight_rows(connection, run), query.integer());
-  connection.prepare("UPDATE results SET contract = ? WHERE run = ?")
-      .bind(contract_id(connection, contract), run)
-      .run();
+  set_contract(connection, run,
+               contract_of(record, result, weight_rows(connection, run), query.integer()));
 }
 
 void fill_version2(Connection& database) {

@@ -23,6 +23,12 @@ int64_t configuration_id(const Connection& connection, const std::string& recipe
 // The digest by which a configuration is found.
 std::string configuration_digest(const std::string& recipe);
 
+// SHA-256 of canonical recipe, data, seed and version of the method: what repetitions share.
+std::string run_identity(const RunRecord& run);
+
+// Gives a run that has a result this contract.
+void set_contract(const Connection& connection, int64_t run, const Contract& contract);
+
 // Derives the contract of a run whose result, sites and epochs are in the store.
 void add_contract(const Connection& connection, int64_t run);
 

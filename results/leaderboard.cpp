@@ -1,5 +1,5 @@
 // The data on the page, in <script type="application/json"> elements:
-//   runs       {count, made, methods, published, contracts, latency_kinds, scales,
+//   runs       {count, made, beside, methods, published, contracts, latency_kinds, scales,
 //               numbers: {column: [integer or null, to be divided by its scale]},
 //               words: {column: {dictionary: [text], codes: [integer]}}}
 //   changes    [{kind, run, before, configuration, what, sentence}]
@@ -190,12 +190,14 @@ std::string runs_json(const Store& store, const Board& board, const LeaderboardC
              return found == board.settings.end() ? none : found->second;
            });
   return fmt::format(
-      "{{\"count\":{},\"made\":{},\"methods\":{},\"published\":{},\"contracts\":{},\"latency_"
+      "{{\"count\":{},\"made\":{},\"beside\":{},\"methods\":{},\"published\":{},\"contracts\":{},"
+      "\"latency_"
       "kinds\":{},\"scales\":{},"
       "\"numbers\":{{{}}},\"words\":{{{}}}}}",
-      board.rows.size(), text(config.made), text(methods_json(config)),
-      text(published_json(store, config)), text(contracts.list), text(Json(board.latency_kinds)),
-      text(n.scales()), n.columns(), words);
+      board.rows.size(), text(config.made),
+      text(Json{{"file", config.beside.first}, {"title", config.beside.second}}),
+      text(methods_json(config)), text(published_json(store, config)), text(contracts.list),
+      text(Json(board.latency_kinds)), text(n.scales()), n.columns(), words);
 }
 
 std::string changes_json(const Board& board, const std::vector<Change>& all) {

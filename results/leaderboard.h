@@ -30,6 +30,8 @@ struct LeaderboardConfig {
   int64_t details = 200;
   std::string made;  // when, as people read it
   std::map<std::string, BoardMethod> methods = {};
+  // Another page beside this one, to which it links: (file, what people call it); empty: none.
+  std::pair<std::string, std::string> beside = {};
   // What papers report of configurations, by their digests (results/contract_rows.h).
   std::map<std::string, std::vector<BoardFigure>> published = {};
 };

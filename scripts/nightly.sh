@@ -1,26 +1,29 @@
 #!/bin/sh
 # Runs a list of recipes, keeps the results, and says what got worse since the night before.
 #
-#     scripts/nightly.sh [--work DIR] [--program QUANTBENCH] LIST [SHARD...]
+#     scripts/nightly.sh [--work DIR] [--program QUANTBENCH] [--reference FOLDER] LIST [SHARD...]
 #
 # LIST has a recipe a line (a built-in name or a file), with options behind it if need be; lines that
 # begin with # are left out. Tonight's runs go to DIR/nights/DATE.db (DIR: ./nightly); what is done there
 # already is skipped, so a night that was cut goes on when it is started again. That shard, and SHARDs of
 # other machines, are merged into DIR/quantbench.db. DIR/site/index.html is the leaderboard,
-# DIR/summary.md says what changed, DIR/nights/DATE.log has the output of every run.
+# DIR/summary.md says what changed, DIR/nights/DATE.log has the output of every run. With --reference the summary also
+# says which of tonight's runs came out as those of a reference (results/reference): exact, within noise, different.
 #
-# Exit code 0: nothing regressed; 1: something did; 2: it could not be run at all; 3: nothing regressed, but
+# Exit code 0: nothing regressed; 1: something did, or is different from the reference; 2: it could not be run at all; 3: nothing regressed, but
 # a recipe failed or a shard was refused.
 set -eu
 
 work=nightly
 program=quantbench
+reference=
 while [ $# -gt 0 ]; do
   case "$1" in
     --work) work=${2:?--work takes a folder}; shift 2 ;;
     --program) program=${2:?--program takes a path}; shift 2 ;;
+    --reference) reference=${2:?--reference takes a folder}; shift 2 ;;
     --) shift; break ;;
-    -*) echo "nightly.sh knows --work and --program, not '$1'." >&2; exit 2 ;;
+    -*) echo "nightly.sh knows --work, --program and --reference, not '$1'." >&2; exit 2 ;;
     *) break ;;
   esac
 done
@@ -70,6 +73,15 @@ case $code in
   0 | 3) ;;
   *) echo "The nights could not be compared." >&2; exit 2 ;;
 esac
+if [ -n "$reference" ] && [ -e "$shard" ]; then
+  against=0
+  "$program" compare reference --reference "$reference" --format markdown --store "$shard" >"$work/against.part" || against=$?
+  case $against in
+    0) ;;
+    3) code=3 ;;
+    *) echo "The night could not be held against the reference." >&2; exit 2 ;;
+  esac
+fi
 "$program" leaderboard --out "$work/site" --store "$store" >>"$log" 2>&1 ||
   echo "- the leaderboard was not written: $(tail -n 1 "$log")" >>"$troubles"
 
@@ -83,9 +95,10 @@ esac
     echo
   fi
   cat "$work/summary.part"
+  [ ! -e "$work/against.part" ] || { echo; cat "$work/against.part"; }
 } >"$work/summary.md.part"
 mv "$work/summary.md.part" "$work/summary.md"
-rm "$work/summary.part"
+rm -f "$work/summary.part" "$work/against.part"
 
 [ $code -eq 0 ] || exit 1
 [ ! -s "$troubles" ] || exit 3

@@ -7,9 +7,11 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "bench/commands/commands.h"
+#include "bench/reference_folder.h"
 #include "bench/terminal.h"
 #include "methods/method.h"
 #include "results/contract_rows.h"
+#include "results/replays.h"
 
 namespace quantbench {
 namespace {
@@ -62,12 +64,50 @@ void require_keys_used(const Arguments& arguments, const Store& store,
             key, nearest_name(key, keys).empty() ? "." : did_you_mean(key, keys, "--"));
 }
 
+// `compare reference`.
+int compare_with_reference(const Arguments& arguments, const Store& store) {
+  const std::optional<Store> reference = reference_store(arguments);
+  require(reference.has_value(),
+          "There is no folder of reference runs beside this program; name one with --reference.");
+  const auto found = replays(store, *reference);
+  say("{}", render_replays(found, arguments.format, terminal_width()));
+  return any_different(found) ? 3 : 0;  // 1 is an error's
+}
+
+// The same of the reference, for people's formats: what of `words` it has.
+void say_reference(const Arguments& arguments, const std::vector<std::string>& words) {
+  const std::string heading = reference_heading(arguments);
+  const std::optional<Store> reference =
+      heading.empty() ? std::nullopt : reference_store(arguments);
+  if (!reference) return;
+  std::vector<std::vector<Candidate>> sides;
+  std::vector<TaskComparison> tasks;
+  for (const std::string& word : words) {
+    if (is_number(word)) return;  // of the store
+    try {
+      sides.push_back(candidates_of(arguments, *reference, word));
+    } catch (const Error&) {  // the reference has none of it
+    }
+  }
+  try {
+    tasks = compare(*reference, sides,
+                    {arguments.alpha, !arguments.against.empty() && sides.size() == words.size()});
+  } catch (const Error&) {  // nothing that can be compared
+    return;
+  }
+  say("{}{}", heading,
+      arguments.explain ? comparison_text(tasks)
+                        : comparison_table(tasks, arguments.format, terminal_width()));
+}
+
 }  // namespace
 
 int compare_command(const Arguments& arguments) {
   require(!arguments.operands.empty(),
           "'quantbench compare' takes runs, methods or recipes; 'quantbench runs' lists runs.");
   const Store store = existing_store(arguments);
+  if (arguments.operands == std::vector<std::string>{"reference"})
+    return compare_with_reference(arguments, store);
   std::vector<std::string> words = arguments.operands;
   if (!arguments.against.empty()) words.push_back(arguments.against);
   std::vector<std::vector<Candidate>> sides;
@@ -82,6 +122,7 @@ int compare_command(const Arguments& arguments) {
   else
     say("{}", arguments.explain ? comparison_text(tasks)
                                 : comparison_table(tasks, arguments.format, terminal_width()));
+  say_reference(arguments, words);
   return 0;
 }
 

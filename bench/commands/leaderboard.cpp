@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "bench/commands/commands.h"
+#include "bench/reference_folder.h"
 #include "bench/terminal.h"
 #include "methods/method.h"
 #include "results/board_grid.h"
@@ -41,10 +42,9 @@ std::map<std::string, std::vector<BoardFigure>> published_figures() {
 
 namespace {
 
-// The board on a terminal, of the runs that the filters leave.
-int print_board(const Arguments& arguments, const Store& store) {
+// The board of the runs that the filters leave; "" when there are none.
+std::string board_text(const Arguments& arguments, const Store& store) {
   const RunFilter& filter = arguments.filter;
-  check_filter(store, filter);
   const Board board = read_board(store);
   std::vector<BoardEntry> entries;
   for (BoardEntry& e : board_entries(board)) {
@@ -53,10 +53,33 @@ int print_board(const Arguments& arguments, const Store& store) {
                       (filter.dataset.empty() || filter.dataset == e.dataset);
     if (fits) entries.push_back(std::move(e));
   }
-  require(!entries.empty(), "There is no finished run to rank.");
+  std::string out;
+  if (entries.empty()) return out;
   for (const Grid& grid : board_grids(store, board, entries, published_figures()))
-    say("{}", render_grid(grid, arguments.format, terminal_width()));
+    out += render_grid(grid, arguments.format, terminal_width());
+  return out;
+}
+
+// The boards of the store and, apart from it, of the reference.
+int print_boards(const Arguments& arguments, const Store& store) {
+  check_filter(store, arguments.filter);
+  const std::string board = board_text(arguments, store);
+  require(!board.empty(), "There is no finished run to rank.");
+  say("{}", board);
+  const std::string heading = reference_heading(arguments);
+  if (heading.empty()) return 0;
+  if (const auto reference = reference_store(arguments)) {
+    const std::string apart = board_text(arguments, *reference);
+    if (!apart.empty()) say("{}{}", heading, apart);
+  }
   return 0;
+}
+
+void write_page(const std::filesystem::path& file, const Store& store,
+                const LeaderboardConfig& config) {
+  const std::string page = leaderboard_html(store, config);
+  write_atomically(file, page);
+  say("{}: {} bytes\n", file.string(), page.size());
 }
 
 }  // namespace
@@ -67,7 +90,7 @@ int leaderboard_command(const Arguments& arguments) {
   if (arguments.format != "html") {
     require(arguments.out.empty(), "'quantbench leaderboard --format={}' writes to the terminal.",
             arguments.format);
-    return print_board(arguments, store);
+    return print_boards(arguments, store);
   }
   require(
       !arguments.out.empty(),
@@ -84,13 +107,17 @@ int leaderboard_command(const Arguments& arguments) {
     config.methods[name] = {card.title, card.paper, card.arxiv, card.year};
   }
   config.published = published_figures();
-  const std::string page = leaderboard_html(store, config);
+  const std::optional<Store> reference = reference_store(arguments);
+  if (reference) config.beside = {"reference.html", "Reference"};
   std::error_code code;
   fs::create_directories(arguments.out, code);
   require(!code && fs::is_directory(arguments.out), "Cannot make the folder {}: {}.",
           arguments.out.string(), code ? code.message() : "a file of that name is there");
-  write_atomically(arguments.out / "index.html", page);
-  say("{}: {} bytes\n", (arguments.out / "index.html").string(), page.size());
+  write_page(arguments.out / "index.html", store, config);
+  if (reference) {
+    config.beside = {"index.html", "Runs of the store"};
+    write_page(arguments.out / "reference.html", *reference, config);
+  }
   return 0;
 }
 

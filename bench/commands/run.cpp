@@ -1,4 +1,3 @@
-#include <cmath>
 
 #include "base/error.h"
 #include "bench/commands/commands.h"
@@ -9,6 +8,7 @@
 #include "datasets/dataset.h"
 #include "methods/method.h"
 #include "results/provenance_differences.h"
+#include "results/replays.h"
 #include "results/run_json.h"
 
 namespace quantbench {
@@ -46,24 +46,6 @@ bool done_before(const Store& store, const Recipe& recipe) {
   for (const RunRecord& run : store.runs({recipe.method, recipe.model, recipe.dataset, "ok", 0}))
     if (run.recipe == recipe.canonical()) return true;
   return false;
-}
-
-enum class Outcome { Exact, WithinNoise, Different };
-const char* name_of(Outcome outcome) {
-  static constexpr const char* names[] = {"exact", "within noise", "different"};
-  return names[static_cast<size_t>(outcome)];
-}
-
-// What two runs of one recipe say about each other.
-Outcome compare(const RunResult& before, const RunResult& now) {
-  if (before.weights_hash == now.weights_hash && before.package_hash == now.package_hash &&
-      before.predictions_hash == now.predictions_hash)
-    return Outcome::Exact;
-  const double a = before.top1_simulated.value_or(-1), b = now.top1_simulated.value_or(-1);
-  const auto n = static_cast<double>(before.test_samples.value_or(0));
-  // Two standard errors of the difference of two binomial shares.
-  const double noise = 2 * std::sqrt(2 * a * (1 - a) / std::max(n, 1.0));
-  return std::abs(a - b) <= noise ? Outcome::WithinNoise : Outcome::Different;
 }
 
 // What may explain a replay that did not come out exact.
@@ -188,10 +170,11 @@ int replay_command(const Arguments& arguments) {
         name_of(now.status), explanation(before, now));
     return std::max(1, exit_code(now));
   }
-  const Outcome outcome = compare(runner.store().result(before.id), runner.store().result(now.id));
+  const Replay::Kind outcome =
+      replayed(runner.store().result(before.id), runner.store().result(now.id));
   say("replay of run {}: {}\n", before.id, name_of(outcome));
-  if (outcome != Outcome::Exact) say("{}", explanation(before, now));
-  return outcome == Outcome::Different ? 1 : 0;
+  if (outcome != Replay::Kind::Exact) say("{}", explanation(before, now));
+  return outcome == Replay::Kind::Different ? 1 : 0;
 }
 
 }  // namespace quantbench

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/nearest.h"
 #include "bench/commands/commands.h"
+#include "bench/reference_folder.h"
 #include "bench/terminal.h"
 #include "datasets/dataset.h"
 #include "methods/method.h"
@@ -73,7 +74,7 @@ Store existing_store(const Arguments& arguments) {
   require(std::filesystem::exists(arguments.runner.store),
           "There is no results database {} yet; 'quantbench run' makes one, --store names another.",
           arguments.runner.store.string());
-  return Store(arguments.runner.store, Store::Access::Read);
+  return store_at(arguments.runner.store);
 }
 
 void check_filter(const Store& store, const RunFilter& filter) {

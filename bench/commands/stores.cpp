@@ -5,6 +5,7 @@
 #include "results/export.h"
 #include "results/history.h"
 #include "results/merge.h"
+#include "results/reference.h"
 
 namespace quantbench {
 
@@ -12,6 +13,13 @@ int export_command(const Arguments& arguments) {
   require(arguments.operands.empty(), "'quantbench export' takes no operand, but --out=PATH.");
   const Store store = existing_store(arguments);
   check_filter(store, arguments.filter);
+  if (arguments.format == "reference") {
+    require(!arguments.out.empty(),
+            "'quantbench export --format reference' needs --out=FOLDER for its files.");
+    const size_t files = export_reference(store, arguments.filter, arguments.out);
+    say("{}: {} file(s) written\n", arguments.out.string(), files);
+    return 0;
+  }
   if (arguments.format == "mlflow" || arguments.format == "tensorboard") {
     require(!arguments.out.empty(),
             "'quantbench export --format {}' needs --out=FOLDER for its files.", arguments.format);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "bench/commands/commands.h"
 #include "bench/interrupt.h"
+#include "bench/reference_folder.h"
 #include "bench/run_plan.h"
 #include "bench/terminal.h"
 #include "datasets/dataset.h"
@@ -120,6 +121,24 @@ void run_missing(const Arguments& arguments, const std::vector<PaperRow>& rows) 
   }
 }
 
+// What the reference has of the same rows: the rest of the page of people's formats.
+std::string reference_table(const Arguments& arguments, const std::vector<PaperRow>& rows,
+                            const std::optional<Store>& reference) {
+  if (!reference || reference_heading(arguments).empty()) return "";
+  auto made = reproduce(&*reference, rows, context_of(arguments));
+  made.erase(std::remove_if(made.begin(), made.end(),
+                            [](const TableRow& row) {
+                              return std::none_of(row.cells.begin(), row.cells.end(),
+                                                  [](const Cell& c) { return c.ours.n > 0; });
+                            }),
+             made.end());
+  if (made.empty()) return "";
+  if (arguments.operands.empty())
+    return fmt::format("{:<24} {}\n", "  reference", count_verdicts(made));
+  return reference_heading(arguments) +
+         render_table(made, arguments.format, std::min<size_t>(terminal_width(), 120));
+}
+
 }  // namespace
 
 int table_command(const Arguments& arguments) {
@@ -132,17 +151,18 @@ int table_command(const Arguments& arguments) {
   const auto& papers = embedded_papers();
   const std::string table = arguments.operands.size() > 1 ? arguments.operands[1] : "";
   const auto names = all ? paper_names(papers) : std::vector<std::string>{arguments.operands[0]};
+  const std::optional<Store> reference = reference_store(arguments);
   for (const std::string& name : names) {
     const std::vector<PaperRow> rows = paper_rows(papers, name, table);
     if (arguments.run_missing) run_missing(arguments, rows);
     std::optional<Store> store;
-    if (std::filesystem::exists(arguments.runner.store))
-      store.emplace(arguments.runner.store, Store::Access::Read);
+    if (std::filesystem::exists(arguments.runner.store)) store = store_at(arguments.runner.store);
     const auto made = reproduce(store ? &*store : nullptr, rows, context_of(arguments));
     if (all)
       say("{:<24} {}\n", name, count_verdicts(made));
     else
       say("{}", render_table(made, arguments.format, std::min<size_t>(terminal_width(), 120)));
+    say("{}", reference_table(arguments, rows, reference));
   }
   return 0;
 }

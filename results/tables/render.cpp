@@ -209,7 +209,10 @@ std::string shaped_table(const std::vector<TableRow>& rows, const std::string& f
 }
 
 // Every figure in full, for programs: the columns of the CSV and the keys of the JSON.
-nlohmann::ordered_json cell_json(const PaperRow& r, const Cell& cell) {
+nlohmann::ordered_json cell_json(const TableRow& row, const Cell& cell) {
+  const PaperRow& r = row.row;
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : r.keys) keys.push_back(key + "=" + value);
   const auto finite = [](double v) {
     return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
   };
@@ -231,6 +234,8 @@ nlohmann::ordered_json cell_json(const PaperRow& r, const Cell& cell) {
           {"verdict", name_of(cell.verdict)},
           {"seeds_needed", cell.seeds_needed ? nlohmann::ordered_json(cell.seeds_needed) : nullptr},
           {"recipe", r.recipe},
+          {"keys", fmt::format("{}", fmt::join(keys, ";"))},
+          {"configurations", fmt::format("{}", fmt::join(row.configurations, " "))},
           {"source", r.source}};
 }
 
@@ -238,7 +243,7 @@ std::string csv_table(const std::vector<TableRow>& rows) {
   std::string out;
   for (const TableRow& row : rows)
     for (const Cell& cell : row.cells) {
-      const auto json = cell_json(row.row, cell);
+      const auto json = cell_json(row, cell);
       Line names, fields;
       for (const auto& [key, value] : json.items()) {
         names.push_back(key);
@@ -255,7 +260,7 @@ std::string csv_table(const std::vector<TableRow>& rows) {
 std::string json_table(const std::vector<TableRow>& rows) {
   auto out = nlohmann::ordered_json::array();
   for (const TableRow& row : rows)
-    for (const Cell& cell : row.cells) out.push_back(cell_json(row.row, cell));
+    for (const Cell& cell : row.cells) out.push_back(cell_json(row, cell));
   return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

@@ -189,15 +189,24 @@ const char* name_of(CellVerdict verdict) {
 
 std::vector<TableRow> reproduce(const Store* store, const std::vector<PaperRow>& rows,
                                 const TableContext& context) {
-  std::map<std::pair<std::string, std::map<std::string, std::string>>, std::vector<Figures>> known;
+  struct Known {
+    std::vector<Figures> seeds;
+    std::vector<std::string> configurations;
+  };
+  std::map<std::pair<std::string, std::map<std::string, std::string>>, Known> known;
   std::vector<TableRow> out;
   for (const PaperRow& row : rows) {
     auto [found, fresh] = known.try_emplace({row.recipe, row.keys});
-    if (fresh && store != nullptr && !row.recipe.empty())
-      found->second = seeds_of(*store, context.configurations(row.recipe, row.keys));
-    TableRow line{row, {}};
+    if (fresh && store != nullptr && !row.recipe.empty()) {
+      const auto digests = context.configurations(row.recipe, row.keys);
+      found->second.seeds = seeds_of(*store, digests);
+      for (const std::string& digest : digests)
+        if (row_with(store->connection(), "configurations", digest))
+          found->second.configurations.push_back(digest);
+    }
+    TableRow line{row, {}, found->second.configurations};
     for (const auto& [metric, published] : row.figures)
-      line.cells.push_back(cell_of(rows, row, metric, published, found->second, context));
+      line.cells.push_back(cell_of(rows, row, metric, published, found->second.seeds, context));
     out.push_back(std::move(line));
   }
   judge_once(out);

@@ -41,6 +41,7 @@ struct Cell {
 struct TableRow {
   PaperRow row;
   std::vector<Cell> cells;
+  std::vector<std::string> configurations = {};  // digests of its recipe's that the store has
 };
 
 // What the table needs to know of the program's parts.

@@ -24,6 +24,9 @@ if(TARGET quantbench_program)
     RENAME quantbench)
   install(FILES ${help}.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions
     RENAME _quantbench)
+  # What the project measured: found there by the installed program.
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/results/reference
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/quantbench)
   install(FILES ${help}.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 

@@ -5,7 +5,10 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "results/merge.h"
+#include "results/reference.h"
 #include "results/site/page.h"
+#include "results/sqlite.h"
 #include "tests/results/support.h"
 
 namespace quantbench {
@@ -26,13 +29,14 @@ class Nightly : public StoreTest {
                                  "size = 16\n";
   }
 
-  int night(const std::string& date, const std::string& recipes,
-            const std::string& shards = "") const {
+  int night(const std::string& date, const std::string& recipes, const std::string& shards = "",
+            const std::string& options = "") const {
     std::ofstream(path("list")) << recipes;
     const std::string line = "OMP_NUM_THREADS=1 QUANTBENCH_NIGHT=" + date + " " +
                              QUANTBENCH_SOURCE_DIR "/scripts/nightly.sh --program " +
-                             QUANTBENCH_PROGRAM " --work " + path("work").string() + " " +
-                             path("list").string() + " " + shards + " 2>" + path("err").string();
+                             QUANTBENCH_PROGRAM " --work " + path("work").string() + " " + options +
+                             " " + path("list").string() + " " + shards + " 2>" +
+                             path("err").string();
     return WEXITSTATUS(std::system(line.c_str()));
   }
 
@@ -57,6 +61,27 @@ TEST_F(Nightly, FailingRecipesDoNotStopTheOthers) {
   if (site_page().missing.empty()) {
     EXPECT_TRUE(std::filesystem::exists(path("work") / "site/index.html"));
   }
+}
+
+TEST_F(Nightly, ANightIsHeldAgainstTheReference) {
+  write_recipe("good.ini");
+  const std::string list = path("good.ini").string() + "\n";
+  EXPECT_EQ(night("2026-01-01", list), 0);
+  const std::string folder = path("reference").string();
+  export_reference(store(), {}, folder);
+
+  EXPECT_EQ(night("2026-01-02", list, "", "--reference " + folder), 0) << read_file(path("err"));
+  EXPECT_THAT(summary(), HasSubstr("1 exact."));
+
+  // The reference says otherwise.
+  Store other(path("other.db"));
+  merge(other, path("work") / "quantbench.db");
+  other.connection().execute(
+      "UPDATE results SET weights_hash = package_hash, top1_shipped = 1 - top1_shipped");
+  std::filesystem::remove_all(folder);
+  export_reference(other, {}, folder);
+  EXPECT_EQ(night("2026-01-03", list, "", "--reference " + folder), 1) << read_file(path("err"));
+  EXPECT_THAT(summary(), HasSubstr("1 different."));
 }
 
 TEST_F(Nightly, NightStartedAgainSkipsWhatIsDoneAndTheNextRepeatsIt) {

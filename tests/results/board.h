@@ -63,6 +63,9 @@ inline int64_t add_run(Store& store, const SomeRun& r) {
   result.size_paper_bits = r.size_bytes * 8;
   if (r.paper_parameters > 0) result.size_paper_parameters = r.paper_parameters;
   result.figures = r.figures;
+  result.weights_hash = sha256(run.recipe + "weights");
+  result.package_hash = sha256(run.recipe + "package");
+  result.predictions_hash = sha256(run.recipe + "predictions");
   result.weight_bits_average = r.weight_bits;
   result.activation_bits_average = r.activation_bits;
   result.bops = r.bops;

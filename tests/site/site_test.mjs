@@ -300,6 +300,19 @@ test('the keyboard reaches everything', async (urls) => {
   await made.done();
 });
 
+test('the reference is a page of its own beside the store, never mixed into it', async (urls) => {
+  const made = await tab(urls.board);
+  const own = await column(made, 'Method');
+  await made.locator('nav.views a[href="reference.html"]').click();
+  await made.waitForSelector('#board tbody tr[data-entry]');
+  assert.match(made.url(), /reference\.html/);
+  assert.notDeepEqual(await column(made, 'Method'), own);
+  await made.locator('nav.views a[href="index.html"]').click();
+  await made.waitForSelector('#board tbody tr[data-entry]');
+  assert.deepEqual(await column(made, 'Method'), own);
+  await made.done();
+});
+
 let failed = 0;
 try {
   const urls = {};

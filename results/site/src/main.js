@@ -2,6 +2,8 @@
 import {readAddress} from './address.js';
 import {showBoard} from './board.js';
 import {clearCharts, isDark} from './charts.js';
+import {site} from './data.js';
+import {h} from './dom.js';
 import {showHistory} from './history.js';
 import {showPlots} from './plots.js';
 import {showRun} from './run.js';
@@ -29,6 +31,9 @@ function show() {
   }
   first = false;
 }
+
+// Another page beside this one: the reference beside a store's runs, and the other way round.
+if (site.beside.file) document.querySelector('nav.views').append(h('a', {href: site.beside.file}, site.beside.title));
 
 const theme = document.getElementById('theme');
 theme.addEventListener('click', () => {

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "results/merge.h"
+#include "results/reference_file.h"
 #include "results/store_database.h"
 #include "results/tables/csv.h"
 #include "tests/fuzz/target.h"
@@ -13,6 +14,10 @@ const Registration predictions("predictions", [](std::string_view bytes) {
   if (bytes.size() < sizeof(count)) return;
   std::memcpy(&count, bytes.data(), sizeof(count));
   unpack_predictions("simulated", count % 100000, std::string(bytes.substr(sizeof(count))), "it");
+});
+
+const Registration reference("reference", [](std::string_view bytes) {
+  reference_text(parse_reference(bytes, "it"));
 });
 
 const Registration csv("csv", [](std::string_view bytes) {
