@@ -222,6 +222,7 @@ Arguments parse_arguments(const Values& words) {
   out.json = out.format == "json";
   out.runner.fresh_baseline = checked.has("fresh-baseline");
   out.dry_run = checked.has("dry-run");
+  out.part = checked.text("part");
   out.all = checked.has("all");
   out.filter.tag = checked.text("tag");
   out.against = checked.text("against");

@@ -30,6 +30,7 @@ struct Arguments {
   std::string against;        // of `compare` and `eval`
   bool explain = false;       // of `compare`
   bool dry_run = false;       // of `run`
+  std::string part;           // of `run`: "I/N"
   bool all = false;           // of `show`
   double tolerance = 0.5;     // of `table`, in points
   std::filesystem::path out;  // of `export`, `leaderboard` and `convert`

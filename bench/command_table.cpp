@@ -37,6 +37,7 @@ std::vector<Option> make_options() {
   out.push_back(Option::flag("skip-done", false, "leave out what is in the store with status ok"));
   out.push_back(Option::flag(
       "dry-run", false, "say what would be run, how long that should take and what is missing"));
+  out.push_back(Option::text("part", "", "I/N: only the I-th of N parts of a sweep"));
   out.push_back(Option::flag("fresh-baseline", false,
                              "train the FP32 network again, whatever baselines/ beside the store "
                              "holds"));
@@ -82,7 +83,8 @@ std::vector<Command> make_commands() {
        "[RECIPE]",
        "run a recipe (a file or a built-in name); a key given several times is a sweep",
        1,
-       {"device", "checkpoint-seconds", "allocation", "skip-done", "dry-run", "fresh-baseline"},
+       {"device", "checkpoint-seconds", "allocation", "skip-done", "dry-run", "part",
+        "fresh-baseline"},
        plain,
        Keys::Recipe},
       {"resume", "RUN", "go on with a run that was stopped", 1, running, plain, Keys::None},

@@ -7,6 +7,7 @@
 #                                      SIMDe, against which the tests compile the AVX-512 kernels on any machine
 #     scripts/install_deps.sh --peers  also what results are compared with: ONNX Runtime (from the npm registry, into
 #                                      .cache/peers) and ONNX's own checker
+#     scripts/install_deps.sh --slurm  also a Slurm of one machine, with which scripts/slurm is tested
 set -eu
 
 packages="build-essential cmake ninja-build make git pkg-config ca-certificates curl
@@ -16,13 +17,16 @@ packages="build-essential cmake ninja-build make git pkg-config ca-certificates 
 peer_packages="python3-onnx"
 dev_packages="ccache clang clang-format clang-tidy libclang-rt-dev libomp-dev libdnnl-dev libsimde-dev python3-torch"
 
+slurm_packages="munge slurmctld slurmd slurm-client"
+
 peers=no
 for option; do
   case "$option" in
     --dev) packages="$packages $dev_packages" ;;
     --peers) peers=yes ;;
+    --slurm) packages="$packages $slurm_packages" ;;
     *)
-      echo "install_deps.sh knows the options --dev and --peers, not '$option'." >&2
+      echo "install_deps.sh knows the options --dev, --peers and --slurm, not '$option'." >&2
       exit 2
       ;;
   esac

@@ -1,3 +1,4 @@
+#include <cstdio>
 
 #include "base/error.h"
 #include "bench/commands/commands.h"
@@ -115,14 +116,29 @@ void give_allocation(RecipeText& text, const std::string& file) {
   }
 }
 
+// "2/5": every fifth point of the sweep from the second one on.
+void keep_part(std::vector<Recipe>& recipes, const std::string& part) {
+  if (part.empty()) return;
+  size_t which = 0, of = 0;
+  char rest = 0;
+  const bool sound = part.find_first_not_of("0123456789/") == std::string::npos &&
+                     std::sscanf(part.c_str(), "%9zu/%9zu%c", &which, &of, &rest) == 2 &&
+                     which > 0 && which <= of;
+  require(sound, "Option --part takes I/N, the I-th of N parts of a sweep, not '{}'.", part);
+  std::vector<Recipe> kept;
+  for (size_t i = which - 1; i < recipes.size(); i += of) kept.push_back(recipes[i]);
+  recipes = std::move(kept);
+}
+
 int run_command(const Arguments& arguments) {
   require(arguments.operands.size() <= 1, "'quantbench run' takes one recipe.");
   RecipeText text = recipe_text(arguments);
   if (!arguments.allocation.empty()) give_allocation(text, arguments.allocation);
   name_runs(text, arguments.runner.store);
   name_models(text);
-  const std::vector<Recipe> recipes = expand(text);
+  std::vector<Recipe> recipes = expand(text);
   require_used(arguments.recipe, recipes);
+  keep_part(recipes, arguments.part);
   const auto root = data_root(arguments.runner.data);
   if (arguments.dry_run) return dry_run(arguments, recipes);
   for (const Recipe& recipe : recipes) weight_file(recipe, root, arguments.runner.store);

@@ -152,6 +152,21 @@ TEST_F(Program, EightProcessesShareOneDatabase) {
   EXPECT_EQ(seeds.size(), 8u);
 }
 
+TEST_F(Program, APartOfASweepIsEveryNthPointOfIt) {
+  const std::string sweep = "run default --dry-run --uniform.weight_bits=2 --seed=1 --seed=2 ";
+  EXPECT_NE(ask(sweep).out.find("4 run(s)"), std::string::npos);
+
+  const std::string first = ask(sweep + "--part=1/3").out, second = ask(sweep + "--part=2/3").out;
+
+  EXPECT_NE(first.find("2 run(s)"), std::string::npos) << first;
+  EXPECT_NE(second.find("1 run(s)"), std::string::npos) << second;
+  for (const char* wrong : {"0/3", "4/3", "1", "1/3x", "-1/3", "1/ 3", "99999999999/99999999999"}) {
+    const Answer answer = ask(sweep + "--part='" + wrong + "'");
+    EXPECT_NE(answer.code, 0) << wrong;
+    EXPECT_NE(answer.err.find("--part takes I/N"), std::string::npos) << answer.err;
+  }
+}
+
 TEST_F(Program, ListAndDoctorSpeakJson) {
   for (const char* words :
        {"list methods", "list models", "list datasets", "list recipes", "list keys", "doctor"}) {
