@@ -2,7 +2,7 @@
 JOBS ?= $(shell nproc)
 TEST_JOBS ?= 2
 
-.PHONY: build demo test bench fuzz format tidy clean deps dev-deps configure
+.PHONY: build demo test bench fuzz docs format tidy clean deps dev-deps docs-deps configure
 
 build: configure
 	cmake --build --preset release -j $(JOBS)
@@ -27,6 +27,11 @@ fuzz: dev-deps
 	cmake --build --preset fuzz -j $(JOBS) --target fuzz
 	tests/fuzz/run build/fuzz/fuzz $(FUZZ_SECONDS)
 
+# The documentation site with the leaderboard of the reference: build/docs/site/index.html.
+docs: docs-deps configure
+	cmake --build --preset release -j $(JOBS) --target quantbench_program
+	docs/build.py
+
 format: dev-deps
 	git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format -i
 
@@ -45,6 +50,9 @@ configure: deps
 
 deps:
 	scripts/install_deps.sh
+
+docs-deps:
+	scripts/install_deps.sh --docs
 
 dev-deps:
 	scripts/install_deps.sh --dev

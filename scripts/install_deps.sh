@@ -8,6 +8,7 @@
 #     scripts/install_deps.sh --peers  also what results are compared with: ONNX Runtime (from the npm registry, into
 #                                      .cache/peers) and ONNX's own checker
 #     scripts/install_deps.sh --slurm  also a Slurm of one machine, with which scripts/slurm is tested
+#     scripts/install_deps.sh --docs   also MkDocs, of which `make docs` makes the documentation site
 set -eu
 
 packages="build-essential cmake ninja-build make git pkg-config ca-certificates curl
@@ -18,6 +19,7 @@ peer_packages="python3-onnx"
 dev_packages="ccache clang clang-format clang-tidy libclang-rt-dev libomp-dev libdnnl-dev libsimde-dev python3-torch"
 
 slurm_packages="munge slurmctld slurmd slurm-client"
+docs_packages="mkdocs mkdocs-material"
 
 peers=no
 for option; do
@@ -25,8 +27,9 @@ for option; do
     --dev) packages="$packages $dev_packages" ;;
     --peers) peers=yes ;;
     --slurm) packages="$packages $slurm_packages" ;;
+    --docs) packages="$packages $docs_packages" ;;
     *)
-      echo "install_deps.sh knows the options --dev, --peers and --slurm, not '$option'." >&2
+      echo "install_deps.sh knows the options --dev, --peers, --slurm and --docs, not '$option'." >&2
       exit 2
       ;;
   esac
