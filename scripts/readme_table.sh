@@ -5,7 +5,7 @@
 #
 # With RUN=yes it first runs, into STORE, what takes about a minute each: the public FP32 weights, and the
 # post-training rows of uniform, hawq and hawq_v2, with latency on one thread. Every other run of that task in
-# the store takes part, too.
+# the store takes part, too. STORE may be results/reference, whose files are such runs.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
