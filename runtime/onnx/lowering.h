@@ -1,6 +1,7 @@
 // How a plan becomes the nodes of an ONNX file. One object writes one file; its parts stand in a
-// file each: values and finishes in lowering.cpp, products in lower_products.cpp, graph work in
-// lower_graph.cpp, QONNX's quantizers in qonnx_quantizers.cpp.
+// file each: values in lowering.cpp, steps in real numbers in lower_steps.cpp, those in the plan's
+// own arithmetic in lower_units.cpp, products in lower_products.cpp, graph work in lower_graph.cpp,
+// QONNX's quantizers in qonnx_quantizers.cpp.
 #pragma once
 
 #include "runtime/onnx/export.h"
@@ -70,16 +71,18 @@ class Lowering {
                          const std::string& wish);  // nothing is written for 1
   std::string added(const std::string& x, const Tensor& summand, int v, const std::string& wish);
 
-  // --- steps (lowering.cpp) ---
+  // --- steps (lower_steps.cpp) ---
   void lower(const Step& step);
   void lower_move(const Step& step);
   std::string moved(const Operation& operation, const std::vector<std::string>& inputs, int output);
   void lower_real(const Step& step);
   bool lower_qdq(const Step& step);
-  void lower_units(const Step& step);
   Tensor accumulator_unit(const Step& step) const;  // float64 [1] or [channels]
   std::string relu_of(const Step& step, const std::string& x);
   std::string sum_pool(const Step& step, const std::string& x);  // the mean
+
+  // --- steps in the plan's arithmetic (lower_units.cpp) ---
+  void lower_units(const Step& step);
   // q, or n, or real numbers: what quantization makes of u. float64 when `wide`.
   std::string quantized(const std::string& u, const Quantization& how, bool wide,
                         const std::string& wish);
