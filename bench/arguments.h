@@ -21,7 +21,7 @@ struct Arguments {
   int threads = 0;  // 0: as many as CPUs may be used
   std::vector<std::string> plugins;
   std::string allocation;       // of `run`
-  std::string isa;              // of `latency`: an instruction set; "": the fastest
+  std::string isa;              // an instruction set; "": the fastest; of `eval` also "all"
   int64_t latency_batch = 128;  // of `latency`
   RunnerConfig runner;
   RecipeText recipe;

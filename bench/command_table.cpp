@@ -31,7 +31,9 @@ std::vector<Option> make_options() {
   out.push_back(
       Option::text("allocation", "", "a file with the bits of each site, for the recipe's method"));
   out.push_back(
-      Option::text("isa", "", "the engine's instruction set (default: the fastest usable one)"));
+      Option::text("isa", "",
+                   "the engine's instruction set (default: the fastest usable one); of eval also "
+                   "'all': each is held to the reference"));
   out.push_back(
       Option::integer("batch-size", 128, 1, 65536, "images a call of the offline figures"));
   out.push_back(Option::flag("skip-done", false, "leave out what is in the store with status ok"));
@@ -110,7 +112,7 @@ std::vector<Command> make_commands() {
        "PACKAGE|MODEL.onnx",
        "the accuracy of a package, or of an ONNX file, on --dataset's test split",
        1,
-       {"against", "onnxruntime"},
+       {"against", "onnxruntime", "isa"},
        plain,
        Keys::Recipe},
       {"convert",

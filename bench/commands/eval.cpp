@@ -1,5 +1,6 @@
 // A package or an ONNX file on its own: whatever made it, what it answers on a dataset's test
 // split.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -10,6 +11,7 @@
 #include "bench/oracle.h"
 #include "datasets/dataset.h"
 #include "runtime/engine/engine_executor.h"
+#include "runtime/engine/isa.h"
 #include "runtime/onnx/onnx_model.h"
 #include "runtime/package.h"
 #include "runtime/reference_executor.h"
@@ -96,6 +98,38 @@ int eval_onnx(const Arguments& arguments, const Recipe& recipe, const std::files
   return 0;
 }
 
+using Engines = std::vector<std::unique_ptr<EngineExecutor>>;
+
+// The engine on `isa`, or on every instruction set that can be used here, the fastest first.
+Engines engines_of(const Package& package, const std::string& isa) {
+  Engines out;
+  if (isa != "all") {
+    out.push_back(std::make_unique<EngineExecutor>(package, isa));
+    return out;
+  }
+  for (const engine::KernelTable* table : engine::usable_kernels())
+    out.push_back(std::make_unique<EngineExecutor>(package, table->name));
+  return out;
+}
+
+std::string text_of(const Engines& engines, const std::vector<OracleVerdict>& verdicts) {
+  std::string out;
+  for (size_t i = 0; i < engines.size(); ++i)
+    out += fmt::format("{}{} answers {} of {} samples as the reference does", i ? ", " : "",
+                       engines[i]->name(), verdicts[i].samples - verdicts[i].different,
+                       verdicts[i].samples);
+  return out + ", bit for bit";
+}
+
+nlohmann::ordered_json json_of(const Engines& engines, const std::vector<OracleVerdict>& verdicts) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < engines.size(); ++i)
+    out.push_back({{"executor", engines[i]->name()},
+                   {"samples", verdicts[i].samples},
+                   {"different", verdicts[i].different}});
+  return out;
+}
+
 }  // namespace
 
 int eval_command(const Arguments& arguments) {
@@ -107,16 +141,22 @@ int eval_command(const Arguments& arguments) {
   require_used(arguments.recipe, recipes);
   const std::filesystem::path path = arguments.operands[0];
   require(std::filesystem::is_regular_file(path), "There is no package file {}.", path.string());
+  require(path.extension() != ".onnx" || arguments.isa.empty(),
+          "'quantbench eval' takes --isa with a package.");
   if (path.extension() == ".onnx") return eval_onnx(arguments, recipe, path);
   require(arguments.against.empty() && arguments.onnxruntime.empty(),
           "'quantbench eval' takes --against and --onnxruntime with an .onnx file.");
-  const EngineExecutor executor(read_package(path));
+  const Engines engines = engines_of(read_package(path), arguments.isa);
+  const EngineExecutor& executor = *engines[0];
   const auto dataset = dataset_of(arguments, recipe);
   const Accuracy accuracy =
       measured(arguments, recipe, *dataset, [&](const Batch& b) { return executor.forward(b); });
-  const OracleVerdict verdict =
-      consult_oracle(executor, ReferenceExecutor(executor.plan()), *dataset, Split::Test,
-                     recipe.values.integer("evaluation.oracle"), recipe.seed);
+  std::vector<const Executor*> held;
+  for (const auto& engine : engines) held.push_back(engine.get());
+  const std::vector<OracleVerdict> verdicts =
+      consult_oracle(held, ReferenceExecutor(executor.plan()),
+                     OracleSamples(*dataset, Split::Test,
+                                   recipe.values.integer("evaluation.oracle"), recipe.seed));
   const auto bytes = std::filesystem::file_size(path);
   if (arguments.json)
     say("{}\n", nlohmann::ordered_json({{"package", path.string()},
@@ -128,16 +168,17 @@ int eval_command(const Arguments& arguments) {
                                         {"size_bytes", bytes},
                                         {"integer_share", executor.integer_share()},
                                         {"executor", executor.name()},
-                                        {"oracle_samples", verdict.samples},
-                                        {"oracle_different", verdict.different}})
+                                        {"oracles", json_of(engines, verdicts)}})
                     .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
     say("{}: top-1 {:.2f} %, top-5 {:.2f} % of {} test samples of {}; {} bytes, {:.1f} % of the "
-        "MACs on integers; {} answers {} of {} samples as the reference does, bit for bit\n",
+        "MACs on integers; {}\n",
         path.string(), 100 * accuracy.top1(), 100 * accuracy.top5(), accuracy.samples,
-        recipe.dataset, bytes, 100 * executor.integer_share(), executor.name(),
-        verdict.samples - verdict.different, verdict.samples);
-  return verdict.different == 0 ? 0 : 1;
+        recipe.dataset, bytes, 100 * executor.integer_share(), text_of(engines, verdicts));
+  return std::all_of(verdicts.begin(), verdicts.end(),
+                     [](const OracleVerdict& v) { return v.different == 0; })
+             ? 0
+             : 1;
 }
 
 }  // namespace quantbench
