@@ -1,8 +1,10 @@
 // Whole runs of the program: package, ONNX file, ONNX Runtime's answers over the test split.
 #include <gmock/gmock.h>
 
+#include "runtime/package.h"
 #include "tests/bench/program.h"
-#include "tests/runtime/onnx/peers.h"
+#include "tests/runtime/onnx/qonnx_evaluation.h"
+#include "tests/runtime/pattern_batch.h"
 
 namespace quantbench {
 namespace {
@@ -90,6 +92,27 @@ TEST_F(OnnxRuns, EveryMethodsPackagesAnswerAlikeInOnnxRuntime) {
     ASSERT_FALSE(a.is_null());
     EXPECT_GE(a.at("equal_answers").get<double>(), 0.97) << a.dump(2);
     EXPECT_NEAR(a.at("top1").get<double>(), a.at("package_top1").get<double>(), 0.02);
+  }
+}
+
+// What methods leave behind after a training, however short: widths of layers and of single
+// weights, pruned groups, tables.
+TEST_F(OnnxRuns, QonnxOfTrainedPackagesGivesTheirAnswers) {
+  SKIP_WITHOUT_ONNX_PYTHON();
+  for (const char* method : {"bsq", "quantization_networks", "alq", "hgq"}) {
+    SCOPED_TRACE(method);
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    std::string run = small({{"method", method}, {"train.epochs", "3"}});
+    const std::string own = " --uniform.weight_bits=4";
+    run.erase(run.find(own), own.size());
+    const Answer made = ask(run);
+    ASSERT_EQ(made.code, 0) << made.err;
+    const Package shipped = read_package(package());
+    Evaluated e = evaluated(shipped, pattern_batch(shipped.graph.input_shape, 16, false));
+    EXPECT_GE(equal_answers(e), 0.9);
+    EXPECT_LT(difference(e), 0.03);
+    EXPECT_GT(e.operators["IntQuant"] + e.operators["BipolarQuant"] + e.operators["Gather"], 0);
   }
 }
 
