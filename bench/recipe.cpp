@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "bench/onnx_files.h"
 #include "bench/plugin.h"
 #include "datasets/dataset.h"
 #include "methods/method.h"
@@ -76,6 +77,9 @@ std::vector<Option> make_options() {
   out.push_back(Option::integer("evaluation.oracle", 256, 0, 100000000,
                                 "test samples, drawn by the seed, on which the engine is held to "
                                 "the reference executor; 0: all"));
+  out.push_back(Option::text("convert", "",
+                             "ONNX files to write beside the package: onnx-qdq, onnx-fp32, qonnx, "
+                             "with commas between; no part of a run's identity"));
   out.push_back(Option::flag("latency", true, "time the networks when the run is done"));
   out.push_back(Option::integer("latency.batch", 1, 1, 65536, "batch size of the timing"));
   return out;
@@ -184,6 +188,7 @@ Recipe bind_point(const Keys& point, const std::set<std::string>& parts) {
         "'quantbench list keys' has no such key.",
         section, keys.begin()->first, section);
   for (const char* stage : {"fp32", "train"}) training_budget(recipe, stage);
+  onnx_kinds(recipe.values.text("convert"));
   return recipe;
 }
 
@@ -198,6 +203,7 @@ std::string Recipe::canonical() const {
   std::map<std::string, std::string> all = values.canonical();
   all.erase("name");
   all.erase("loader.threads");
+  all.erase("convert");
   for (const char* kind : {"method.plugin", "dataset.plugin", "model.plugin"})
     if (all[kind].empty()) all.erase(kind);
   for (const auto& [section, options] :
@@ -207,6 +213,11 @@ std::string Recipe::canonical() const {
   std::string out;
   for (const auto& [key, value] : all) out += key + " = " + value + "\n";
   return out;
+}
+
+std::string Recipe::text() const {
+  const std::string& files = values.text("convert");
+  return files.empty() ? canonical() : canonical() + "convert = " + files + "\n";
 }
 
 RecipeText read_recipe(std::istream& in, const std::string& what) {

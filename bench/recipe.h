@@ -31,8 +31,11 @@ struct Recipe {
   OptionValues method_options, model_options, dataset_options;
 
   // Every key with its effective value, sorted, a line each: what identity is computed from. Left
-  // out are the name, which is for people, and the loader's threads, which change no number.
+  // out are the name, which is for people, and the loader's threads and ONNX files, which change no
+  // number.
   std::string canonical() const;
+  // The same with the ONNX files, if any: what a run that was stopped goes on by.
+  std::string text() const;
 };
 
 // Reads an INI file. Throws Error naming the file and line on a syntax error.

@@ -100,7 +100,7 @@ RunRecord Runner::run(const Recipe& recipe) {
   graph_of(recipe, *dataset);
   RunRecord run;
   run.name = recipe.values.text("name");
-  run.recipe = recipe.canonical();
+  run.recipe = recipe.text();
   run.method = recipe.method;
   run.method_version = methods().get(recipe.method).card.version;
   run.model = recipe.model;

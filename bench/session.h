@@ -82,6 +82,8 @@ class Session {
   struct Accuracy measure(const std::string& title, const std::string& kind,
                           const std::function<Tensor(const Batch&)>& classifier,
                           torch::Device device, Split split = Split::Test);
+  // What the recipe's `convert` names, beside the package; told in the artefact onnx.json.
+  void write_onnx_files(const EngineExecutor& executor, SessionResult& out);
   std::vector<LatencyRow> latencies(const EngineExecutor& executor);
   MethodContext method_context();
   int loader_threads() const;

@@ -2,10 +2,12 @@
 #include <cmath>
 
 #include "base/file.h"
+#include "base/interrupt.h"
 #include "base/safe_name.h"
 #include "base/sha256.h"
 #include "bench/accuracy.h"
 #include "bench/latency.h"
+#include "bench/onnx_files.h"
 #include "bench/oracle.h"
 #include "bench/package_latency.h"
 #include "bench/session.h"
@@ -149,10 +151,33 @@ void Session::finish(SessionResult& out) {
       {"oracle_different",
        verdict.different}}.dump();
   if (facts_.contains("fp32")) out.artefacts["fp32.json"] = facts_["fp32"].dump();
+  write_onnx_files(executor, out);
   for (const auto& [name, text] : out.artefacts)
     write_atomically(config_.folder / safe_name(name, "an artefact"), text);
   // A time beside wrong answers would only mislead.
   if (recipe_.values.flag("latency") && out.doubts.empty()) out.latencies = latencies(executor);
+}
+
+void Session::write_onnx_files(const EngineExecutor& executor, SessionResult& out) {
+  const std::vector<OnnxKind> kinds = onnx_kinds(recipe_.values.text("convert"));
+  if (kinds.empty()) return;
+  std::map<std::string, std::string> origin{
+      {"package", out.result.package_hash}, {"run", config_.run}, {"dataset", recipe_.dataset}};
+  if (out.result.top1_shipped) origin["top1"] = fmt::format("{:.6f}", *out.result.top1_shipped);
+  nlohmann::json files = nlohmann::json::array();
+  for (const OnnxKind kind : kinds) {
+    stop_if_interrupted("writing ONNX files");
+    OracleSamples samples(dataset_, Split::Test, recipe_.values.integer("evaluation.oracle"),
+                          recipe_.seed);
+    const OnnxFile file =
+        write_onnx_file(executor, config_.folder / "package.safetensors", kind, origin, samples);
+    files.push_back({{"kind", name_of(kind)},
+                     {"file", file.name},
+                     {"bytes", file.bytes},
+                     {"sha256", file.sha256},
+                     {"check", file.check}});
+  }
+  out.artefacts["onnx.json"] = files.dump();
 }
 
 std::vector<LatencyRow> Session::latencies(const EngineExecutor& executor) {

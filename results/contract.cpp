@@ -83,7 +83,7 @@ std::string short_plugin(const std::string& recipe) {
 std::string without_seed(const std::string& recipe) {
   std::string out;
   each_line(recipe, [&](const std::string& key, const std::string& value) {
-    if (key != "seed") out += key + " = " + value + "\n";
+    if (key != "seed" && key != "convert") out += key + " = " + value + "\n";
   });
   return out;
 }

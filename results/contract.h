@@ -23,7 +23,8 @@ struct Contract {
   std::string training_budget;  // of the method: "2 epochs, batch 128, augmented"; "none"
 };
 
-// A recipe's canonical text without its seed: what the runs of one configuration have in common.
+// A recipe's text without its seed and the files that it asks for: what the runs of one
+// configuration have in common.
 std::string without_seed(const std::string& recipe);
 
 // Every key of a canonical recipe with its value.

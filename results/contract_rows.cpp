@@ -68,7 +68,11 @@ int64_t configuration_id(const Connection& connection, const std::string& recipe
 }
 
 std::string run_identity(const RunRecord& run) {
-  return sha256(run.recipe + run.dataset_fingerprint +
+  // The files that a recipe asks for change no number; they are the last line of its text.
+  const size_t files = run.recipe.rfind("\nconvert = ");
+  const std::string canonical =
+      files == std::string::npos ? run.recipe : run.recipe.substr(0, files + 1);
+  return sha256(canonical + run.dataset_fingerprint +
                 fmt::format("/{}/v{}", run.seed, run.method_version));
 }
 

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "bench/commands/commands.h"
+#include "bench/onnx_files.h"
 #include "runtime/onnx/export.h"
 #include "runtime/package.h"
 
@@ -34,9 +35,7 @@ int convert_command(const Arguments& arguments) {
   const std::filesystem::path path = arguments.operands[0];
   require(std::filesystem::is_regular_file(path), "There is no package file {}.", path.string());
   OnnxExport how;
-  how.kind = arguments.to == "onnx-qdq"    ? OnnxKind::Qdq
-             : arguments.to == "onnx-fp32" ? OnnxKind::Fp32
-                                           : OnnxKind::Qonnx;
+  how.kind = onnx_kind(arguments.to);
   require(arguments.residual.empty() || how.kind == OnnxKind::Qdq,
           "Option --residual goes with --to=onnx-qdq.");
   if (arguments.residual == "quantized") how.residual = OnnxResidual::Quantized;

@@ -8,6 +8,7 @@
 #include "bench/run_plan.h"
 #include "datasets/dataset.h"
 #include "methods/method.h"
+#include "results/contract.h"
 #include "results/provenance_differences.h"
 #include "results/replays.h"
 #include "results/run_json.h"
@@ -45,7 +46,8 @@ int exit_code(const RunRecord& run) {
 
 bool done_before(const Store& store, const Recipe& recipe) {
   for (const RunRecord& run : store.runs({recipe.method, recipe.model, recipe.dataset, "ok", 0}))
-    if (run.recipe == recipe.canonical()) return true;
+    if (run.seed == recipe.seed && without_seed(run.recipe) == without_seed(recipe.canonical()))
+      return true;
   return false;
 }
 

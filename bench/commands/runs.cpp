@@ -62,6 +62,26 @@ std::string fp32_source(const Store& store, int64_t run) {
   return out + fmt::format("trained in this run{}\n", from.empty() ? "" : ", from " + from);
 }
 
+// The ONNX files beside the package, and what came of trying them.
+std::string onnx_files(const Store& store, int64_t run, const std::filesystem::path& folder) {
+  const auto artefacts = store.artefacts(run);
+  const auto found = artefacts.find("onnx.json");
+  if (found == artefacts.end()) return "";
+  const auto json = nlohmann::json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  std::string out;
+  if (!json.is_array()) return out;
+  for (const auto& file : json) {
+    const auto text = [&](const char* key) {
+      return file.is_object() && file.contains(key) && file.at(key).is_string()
+                 ? file.at(key).get<std::string>()
+                 : std::string();
+    };
+    out += fmt::format("  {:<16} {}\n{:19}{}\n", text("kind"), (folder / text("file")).string(), "",
+                       text("check"));
+  }
+  return out;
+}
+
 std::string epochs_of(const Store& store, int64_t run) {
   Statement query = store.connection().prepare("SELECT count(*) FROM epochs WHERE run = ?");
   query.bind(run).step();
@@ -193,6 +213,7 @@ int show_command(const Arguments& arguments) {
   }
   const Provenance& p = run.provenance;
   say("\n  files            {}\n", run_folder(arguments.runner.store, run).string());
+  say("{}", onnx_files(store, id, run_folder(arguments.runner.store, run)));
   say("{}", fp32_source(store, id));
   say("  data             {:.16} ({})\n", run.dataset_fingerprint, run.preprocessing);
   say("  source           {}{}, {}, {}\n", p.source_revision, p.source_dirty ? " (changed)" : "",

@@ -53,7 +53,7 @@ TEST(Contract, DifferencesNameWhatDiffers) {
 }
 
 TEST(Contract, RecipeWithoutItsSeedIsTheConfiguration) {
-  EXPECT_EQ(without_seed("batch = 2\nseed = 7\nuniform.seed = 1\n"),
+  EXPECT_EQ(without_seed("batch = 2\nconvert = qonnx\nseed = 7\nuniform.seed = 1\n"),
             "batch = 2\nuniform.seed = 1\n");
   EXPECT_EQ(recipe_value("a.seed = 3\nseed = 7\n", "seed"), "7");
   EXPECT_EQ(recipe_value("a.seed = 3\n", "seed"), "");

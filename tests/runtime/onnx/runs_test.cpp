@@ -48,7 +48,31 @@ TEST_F(OnnxRuns, FileSaysWhereItCameFrom) {
   EXPECT_THAT(bytes, HasSubstr("quantbench.top1"));
 }
 
+TEST_F(OnnxRuns, RunLeavesTheFilesThatItsRecipeAsksFor) {
+  ASSERT_EQ(ask(small({{"uniform.mode", "ptq"}})).code, 0);
+  ASSERT_EQ(ask(small({{"uniform.mode", "ptq"}}, "--convert=qonnx,onnx-qdq")).code, 0);
+  const Json without = show(1), with = show(2);
+  const fs::path folder = with.at("folder").get<std::string>();
+
+  EXPECT_THAT(read_file(folder / "package.onnx-qdq.onnx"), HasSubstr("quantbench.top1"));
+  EXPECT_TRUE(fs::exists(folder / "package.qonnx.onnx"));
+  EXPECT_FALSE(fs::exists(folder / "package.onnx-fp32.onnx"));
+  const Json files = Json::parse(with.at("artefacts").at("onnx.json").get<std::string>());
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[0].at("kind"), "qonnx");
+  EXPECT_EQ(files[1].at("file"), "package.onnx-qdq.onnx");
+  const std::string text = ask("show 2").out;
+  EXPECT_THAT(text, HasSubstr((folder / "package.qonnx.onnx").string()));
+  EXPECT_THAT(text, HasSubstr(files[1].at("check").get<std::string>()));
+  // The same run, the same contract, the same package.
+  EXPECT_EQ(with.at("identity"), without.at("identity"));
+  EXPECT_EQ(with.at("contract"), without.at("contract"));
+  EXPECT_EQ(with.at("package_hash"), without.at("package_hash"));
+  EXPECT_EQ(without.at("artefacts").count("onnx.json"), 0u);
+}
+
 TEST_F(OnnxRuns, BadOptionsGetOneSentence) {
+  EXPECT_THAT(ask(small({}, "--convert=qonnx,tflite")).err, HasSubstr("'tflite' is no kind"));
   EXPECT_THAT(ask("convert").err, HasSubstr("takes one package file"));
   EXPECT_THAT(ask("convert nothing --to=qonnx --out=x").err, HasSubstr("There is no package file"));
   EXPECT_THAT(ask("convert nothing --to=tflite --out=x").err, HasSubstr("onnx-qdq"));
