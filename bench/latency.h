@@ -12,11 +12,14 @@ namespace quantbench {
 
 struct TimedSubject {
   std::string subject, kind, engine;
-  std::function<void()> once;  // one batch
+  std::function<void()> once;     // one batch
+  std::function<void()> offline;  // many samples at once; empty: not measured
 };
 
-// Median and the 10th / 90th percentile over the medians of bursts, all subjects on the present
-// thread count.
-std::vector<LatencyRow> measure_latency(const std::vector<TimedSubject>& subjects, int64_t batch);
+// Median and the 10th / 90th percentile over the medians of bursts, percentiles over all calls, all
+// subjects on the present thread count; then samples a second of those that have an `offline`, in
+// batches of `offline_batch`.
+std::vector<LatencyRow> measure_latency(const std::vector<TimedSubject>& subjects, int64_t batch,
+                                        int64_t offline_batch = 0);
 
 }  // namespace quantbench

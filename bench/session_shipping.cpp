@@ -27,6 +27,8 @@ constexpr double kMostDifferent = 0.001;
 constexpr int64_t kChanceDifferences = 2;
 constexpr double kNudge = 1e-6;
 
+constexpr int64_t kOfflineBatch = 64;
+
 // The share of answers that differ.
 double differences(const PredictionRow& a, const PredictionRow& b) {
   double different = 0;
@@ -182,23 +184,31 @@ void Session::write_onnx_files(const EngineExecutor& executor, SessionResult& ou
 
 std::vector<LatencyRow> Session::latencies(const EngineExecutor& executor) {
   const torch::NoGradGuard no_grad;
-  BatchRequest request;
+  const auto first = [&](int64_t count) {
+    BatchRequest request;
+    for (int64_t i = 0; i < count; ++i) request.positions.push_back(i);
+    return dataset_.batch(Split::Test, request);
+  };
   const int64_t size =
       std::min(recipe_.values.integer("latency.batch"), dataset_.size(Split::Test));
-  for (int64_t i = 0; i < size; ++i) request.positions.push_back(i);
-  const Batch batch = dataset_.batch(Split::Test, request);
-  auto subject = [&](const std::string& name, bool taps) {
-    return TimedSubject{name, "simulated", "LibTorch " TORCH_VERSION, [this, taps, &batch] {
-                          const torch::NoGradGuard inner;
-                          network_->enable_taps(taps);
-                          network_->forward(batch);
-                        }};
+  const int64_t offline = std::min(kOfflineBatch, dataset_.size(Split::Test));
+  const Batch batch = first(size), many = first(offline);
+  // A network that answers for the nodes of one graph sees all of it at once: that is no batch.
+  const bool samples = !many.scored_rows.defined();
+  const auto simulation = [&](bool taps, const Batch& of) {
+    return [this, taps, &of] {
+      const torch::NoGradGuard inner;
+      network_->enable_taps(taps);
+      network_->forward(of);
+    };
   };
+  const std::string libtorch = "LibTorch " TORCH_VERSION;
   std::vector<LatencyRow> rows = measure_latency(
-      {subject("fp32", false),
-       subject("fake_quantized", true),
-       {"package", latency_kind(executor), executor.name(), [&] { executor.forward(batch); }}},
-      size);
+      {{"fp32", "simulated", libtorch, simulation(false, batch), simulation(false, many)},
+       {"fake_quantized", "simulated", libtorch, simulation(true, batch), nullptr},
+       {"package", latency_kind(executor), executor.name(), [&] { executor.forward(batch); },
+        [&] { executor.forward(many); }}},
+      size, samples ? offline : 0);
   network_->enable_taps(true);
   return rows;
 }

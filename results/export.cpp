@@ -19,6 +19,21 @@ Json run_json(const Store& store, const RunRecord& run) {
   Json out = summary_json(run, store.result(run.id));
   out["uid"] = run.uid;
   out["settings"] = settings_of(run.recipe, run.method);
+  Json package;  // its first timing; the keys are there without one, too
+  for (const Json& row : latencies_json(store, run.id))
+    if (package.is_null() && row.at("subject") == "package") package = row;
+  const std::pair<const char*, const char*> timings[] = {
+      {"latency_kind", "kind"},
+      {"latency_threads", "threads"},
+      {"latency_batch", "batch"},
+      {"latency_median_ms", "median_ms"},
+      {"latency_p50_ms", "p50_ms"},
+      {"latency_p90_ms", "p90_ms"},
+      {"latency_p99_ms", "p99_ms"},
+      {"offline_batch", "offline_batch"},
+      {"offline_per_second", "offline_per_second"}};
+  for (const auto& [name, key] : timings)
+    out[name] = package.is_null() ? Json(nullptr) : package.at(key);
   return out;
 }
 

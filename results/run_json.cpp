@@ -95,6 +95,27 @@ Json contract_json(const Store& store, int64_t run) {
           {"plugin", plugin}};
 }
 
+Json latencies_json(const Store& store, int64_t run) {
+  Json out = Json::array();
+  for (const LatencyRow& l : store.latencies(run))
+    out.push_back({{"subject", l.subject},
+                   {"kind", l.kind},
+                   {"engine", l.engine},
+                   {"isa", l.isa},
+                   {"threads", l.threads},
+                   {"batch", l.batch},
+                   {"median_ms", l.median_ms},
+                   {"low_ms", l.low_ms},
+                   {"high_ms", l.high_ms},
+                   {"repetitions", l.repetitions},
+                   {"p50_ms", optional_json(l.p50_ms)},
+                   {"p90_ms", optional_json(l.p90_ms)},
+                   {"p99_ms", optional_json(l.p99_ms)},
+                   {"offline_batch", optional_json(l.offline_batch)},
+                   {"offline_per_second", optional_json(l.offline_per_second)}});
+  return out;
+}
+
 Json details_json(const Store& store, int64_t id) {
   const RunRecord run = store.run(id);
   Json out = summary_json(run, store.result(id));
@@ -121,18 +142,7 @@ Json details_json(const Store& store, int64_t id) {
                       {"validation_top1", e.validation_top1},
                       {"learning_rate", e.learning_rate},
                       {"seconds", e.seconds}});
-  Json& latencies = out["latencies"] = Json::array();
-  for (const LatencyRow& l : store.latencies(id))
-    latencies.push_back({{"subject", l.subject},
-                         {"kind", l.kind},
-                         {"engine", l.engine},
-                         {"isa", l.isa},
-                         {"threads", l.threads},
-                         {"batch", l.batch},
-                         {"median_ms", l.median_ms},
-                         {"low_ms", l.low_ms},
-                         {"high_ms", l.high_ms},
-                         {"repetitions", l.repetitions}});
+  out["latencies"] = latencies_json(store, id);
   out["artefacts"] = store.artefacts(id);
   return out;
 }

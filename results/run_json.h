@@ -15,6 +15,9 @@ nlohmann::ordered_json summary_json(const RunRecord& run, const RunResult& resul
 // What makes a run comparable (results/contract.h); empty texts while it has no result.
 nlohmann::ordered_json contract_json(const Store& store, int64_t run);
 
+// Every timing of a run, in its order.
+nlohmann::ordered_json latencies_json(const Store& store, int64_t run);
+
 // summary_json with recipe, provenance, contract, sites, epochs, latencies and artefacts.
 nlohmann::ordered_json details_json(const Store& store, int64_t run);
 

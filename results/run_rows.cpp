@@ -105,9 +105,11 @@ void insert_latencies(const Connection& connection, int64_t run,
   for (const LatencyRow& row : rows) {
     connection.insert("latencies",
                       "run, subject, kind, engine, isa, threads, batch, median_ms, low_ms, "
-                      "high_ms, repetitions",
+                      "high_ms, repetitions, p50_ms, p90_ms, p99_ms, offline_batch, "
+                      "offline_per_second",
                       run, row.subject, row.kind, row.engine, row.isa, row.threads, row.batch,
-                      row.median_ms, row.low_ms, row.high_ms, row.repetitions);
+                      row.median_ms, row.low_ms, row.high_ms, row.repetitions, row.p50_ms,
+                      row.p90_ms, row.p99_ms, row.offline_batch, row.offline_per_second);
   }
 }
 

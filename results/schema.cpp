@@ -188,6 +188,15 @@ ALTER TABLE runs ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN tags TEXT NOT NULL DEFAULT '';
 )sql";
 
+// Of a latency also the tail, and what many samples at once come to.
+const char* const kVersion6 = R"sql(
+ALTER TABLE latencies ADD COLUMN p50_ms REAL;
+ALTER TABLE latencies ADD COLUMN p90_ms REAL;
+ALTER TABLE latencies ADD COLUMN p99_ms REAL;
+ALTER TABLE latencies ADD COLUMN offline_batch INTEGER;
+ALTER TABLE latencies ADD COLUMN offline_per_second REAL;
+)sql";
+
 // Of a schema that somebody else may have written.
 void refuse_what_acts_by_itself(const Connection& database) {
   Statement entry = database.prepare(
@@ -231,8 +240,9 @@ int64_t version_of(const Connection& database, int64_t known) {
 }  // namespace
 
 const std::vector<Migration>& migrations() {
-  static const std::vector<Migration> steps = {
-      {kVersion1}, {kVersion2, fill_version2}, {"", fill_version3}, {kVersion4}, {kVersion5}};
+  static const std::vector<Migration> steps = {{kVersion1},         {kVersion2, fill_version2},
+                                               {"", fill_version3}, {kVersion4},
+                                               {kVersion5},         {kVersion6}};
   return steps;
 }
 

@@ -88,6 +88,11 @@ struct LatencyRow {
   int64_t batch = 0;
   double median_ms = 0, low_ms = 0, high_ms = 0;  // of one batch, over repetitions
   int64_t repetitions = 0;
+  // Percentiles of one batch over all calls, and samples a second in batches of `offline_batch`;
+  // absent where they were not taken.
+  std::optional<double> p50_ms{}, p90_ms{}, p99_ms{};
+  std::optional<int64_t> offline_batch{};
+  std::optional<double> offline_per_second{};
 };
 
 struct PredictionRow {

@@ -190,13 +190,26 @@ std::vector<SiteRow> Store::sites(int64_t run) const {
 std::vector<LatencyRow> Store::latencies(int64_t run) const {
   database_->status(run);
   Statement query = database_->connection.prepare(
-      "SELECT subject, kind, engine, isa, threads, batch, median_ms, low_ms, high_ms, repetitions "
+      "SELECT subject, kind, engine, isa, threads, batch, median_ms, low_ms, high_ms, "
+      "repetitions, p50_ms, p90_ms, p99_ms, offline_batch, offline_per_second "
       "FROM latencies WHERE run = ? ORDER BY id");
   query.bind(run);
   return rows_of<LatencyRow>(query, [](Statement& row) {
-    return LatencyRow{
-        row.text(),    row.text(), row.text(), row.text(), static_cast<int>(row.integer()),
-        row.integer(), row.real(), row.real(), row.real(), row.integer()};
+    return LatencyRow{row.text(),
+                      row.text(),
+                      row.text(),
+                      row.text(),
+                      static_cast<int>(row.integer()),
+                      row.integer(),
+                      row.real(),
+                      row.real(),
+                      row.real(),
+                      row.integer(),
+                      row.maybe_real(),
+                      row.maybe_real(),
+                      row.maybe_real(),
+                      row.maybe_integer(),
+                      row.maybe_real()};
   });
 }
 

@@ -194,10 +194,17 @@ int show_command(const Arguments& arguments) {
   say("  bits             weights {}, activations {}; {} MACs, {} BOPs, {} % of MACs on integers\n",
       number(r.weight_bits_average, "{:.3f}"), number(r.activation_bits_average, "{:.3f}"),
       number(r.macs), number(r.bops), percent(r.integer_share));
-  for (const LatencyRow& l : store.latencies(id))
+  for (const LatencyRow& l : store.latencies(id)) {
     say("  latency          {} {:.3f} ms ({:.3f}..{:.3f}) for a batch of {} [{}, {}, {}, {} "
         "thread(s)]\n",
         l.subject, l.median_ms, l.low_ms, l.high_ms, l.batch, l.kind, l.engine, l.isa, l.threads);
+    if (!l.p50_ms && !l.offline_per_second) continue;
+    say("{:19}p50 {}, p90 {}, p99 {} ms{}\n", "", number(l.p50_ms, "{:.3f}"),
+        number(l.p90_ms, "{:.3f}"), number(l.p99_ms, "{:.3f}"),
+        l.offline_per_second ? fmt::format("; {:.0f} a second in batches of {}",
+                                           *l.offline_per_second, l.offline_batch.value_or(0))
+                             : "");
+  }
   const auto sites = arguments.all ? store.sites(id) : std::vector<SiteRow>();
   if (!sites.empty())
     say("\n  {:<32} {:<10} {:>8} {:>10} {:>12} {:>7}\n", "site", "encoding", "bits", "elements",

@@ -8,8 +8,8 @@ namespace {
 TEST(Latency, EverySubjectGetsARowInOrder) {
   int a = 0, b = 0;
 
-  const auto rows = measure_latency({{"first", "simulated", "engine", [&] { ++a; }},
-                                     {"second", "simulated", "engine", [&] { ++b; }}},
+  const auto rows = measure_latency({{"first", "simulated", "engine", [&] { ++a; }, {}},
+                                     {"second", "simulated", "engine", [&] { ++b; }, {}}},
                                     4);
 
   ASSERT_EQ(rows.size(), 2u);
@@ -21,8 +21,24 @@ TEST(Latency, EverySubjectGetsARowInOrder) {
   for (const LatencyRow& row : rows) {
     EXPECT_LE(row.low_ms, row.median_ms);
     EXPECT_LE(row.median_ms, row.high_ms);
+    EXPECT_LE(row.p50_ms, row.p90_ms);
+    EXPECT_LE(row.p90_ms, row.p99_ms);
+    EXPECT_FALSE(row.offline_per_second);
     EXPECT_FALSE(row.isa.empty());
   }
+}
+
+TEST(Latency, SamplesASecondAreOfThoseThatTakeManyAtOnce) {
+  int many = 0;
+
+  const auto rows = measure_latency({{"first", "simulated", "engine", [] {}, [&] { ++many; }},
+                                     {"second", "simulated", "engine", [] {}, {}}},
+                                    1, 64);
+
+  EXPECT_GT(many, 5);
+  EXPECT_EQ(rows[0].offline_batch, 64);
+  EXPECT_GT(rows[0].offline_per_second, 0);
+  EXPECT_FALSE(rows[1].offline_per_second);
 }
 
 }  // namespace

@@ -96,6 +96,27 @@ TEST_F(StoreTest, RunsOfVersionOneGetUidConfigurationAndContract) {
   EXPECT_EQ(contract_of_run(store, 1).training_budget, "none");
 }
 
+TEST_F(StoreTest, TimesOfVersionFiveStayWithoutATail) {
+  {
+    Store store(path());
+    SomeRun run;
+    run.latency_ms = 2;
+    add_run(store, run);
+    store.connection().execute(
+        "ALTER TABLE latencies DROP COLUMN p50_ms; ALTER TABLE latencies DROP COLUMN p90_ms; "
+        "ALTER TABLE latencies DROP COLUMN p99_ms; "
+        "ALTER TABLE latencies DROP COLUMN offline_batch; "
+        "ALTER TABLE latencies DROP COLUMN offline_per_second; PRAGMA user_version = 5");
+  }
+  const Store store(path());
+
+  const auto latencies = store.latencies(1);
+  ASSERT_EQ(latencies.size(), 1u);
+  EXPECT_EQ(latencies[0].median_ms, 2);
+  EXPECT_EQ(latencies[0].p99_ms, std::nullopt);
+  EXPECT_EQ(latencies[0].offline_per_second, std::nullopt);
+}
+
 TEST_F(StoreTest, ContractsOfVersionTwoAreDerivedAnew) {
   {
     Store store(path());
@@ -105,6 +126,10 @@ TEST_F(StoreTest, ContractsOfVersionTwoAreDerivedAnew) {
         "ALTER TABLE results DROP COLUMN size_paper_parameters; "
         "ALTER TABLE results DROP COLUMN overhead; DROP TABLE figures; "
         "ALTER TABLE runs DROP COLUMN name; ALTER TABLE runs DROP COLUMN tags; "
+        "ALTER TABLE latencies DROP COLUMN p50_ms; ALTER TABLE latencies DROP COLUMN p90_ms; "
+        "ALTER TABLE latencies DROP COLUMN p99_ms; "
+        "ALTER TABLE latencies DROP COLUMN offline_batch; "
+        "ALTER TABLE latencies DROP COLUMN offline_per_second; "
         "PRAGMA user_version = 2");
   }
   const Store store(path());

@@ -44,6 +44,22 @@ TEST_F(StoreTest, ExportedJsonCarriesRecipeAndContract) {
   EXPECT_TRUE(runs[0].at("top1_shipped").is_null());
 }
 
+TEST_F(StoreTest, ExportCarriesTheTimeOfThePackage) {
+  Store store(path());
+  SomeRun timed;
+  timed.latency_ms = 2;
+  timed.latency_shipped = true;
+  add_run(store, timed);
+  add_run(store, {});
+
+  const Json runs = Json::parse(export_json(store, {}));
+
+  EXPECT_TRUE(runs[0].at("latency_median_ms").is_null());
+  EXPECT_EQ(runs[1].at("latency_median_ms"), 2);
+  EXPECT_EQ(runs[1].at("latency_kind"), "fused integer");
+  EXPECT_TRUE(runs[1].at("latency_p99_ms").is_null());
+}
+
 TEST_F(StoreTest, NoRunsAreAnEmptyExport) {
   Store store(path());
 

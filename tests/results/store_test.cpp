@@ -161,7 +161,7 @@ TEST_F(StoreTest, FinishKeepsSitesLatenciesPredictionsAndArtefactsInOrder) {
                {{"conv1.weight", "weight", 4.5, 432, 442368, 16, "uniform"},
                 {"bn1.output", "output", 8, 16384, 0, 0, "uniform"}},
                {{"package", "integer with dequantized parts", "reference", "AVX2", 2, 1, 3.5, 3.25,
-                 4.0, 20}},
+                 4.0, 20, 3.5, 3.75, 9.0, 64, 400.5}},
                {{"simulated", {7, 3, 2147483647}, {1, -1, 9}, {1, 0, 9}}, {"shipped", {}, {}, {}}},
                {{"bits.json", "{}"}, {"notes", ""}});
 
@@ -187,6 +187,11 @@ TEST_F(StoreTest, FinishKeepsSitesLatenciesPredictionsAndArtefactsInOrder) {
   EXPECT_EQ(latencies[0].low_ms, 3.25);
   EXPECT_EQ(latencies[0].high_ms, 4.0);
   EXPECT_EQ(latencies[0].repetitions, 20);
+  EXPECT_EQ(latencies[0].p50_ms, 3.5);
+  EXPECT_EQ(latencies[0].p90_ms, 3.75);
+  EXPECT_EQ(latencies[0].p99_ms, 9.0);
+  EXPECT_EQ(latencies[0].offline_batch, 64);
+  EXPECT_EQ(latencies[0].offline_per_second, 400.5);
   const auto predictions = store.predictions(id);
   ASSERT_EQ(predictions.size(), 2u);
   EXPECT_EQ(predictions[0].kind, "simulated");
