@@ -105,6 +105,13 @@ QUANTBENCH_INLINE Ints dot_shorts(Ints sum, Ints x, Ints w) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(x, w));
 }
 QUANTBENCH_INLINE Ints dot_bytes(Ints sum, Ints, Ints) { return sum; }
+// Weights of four bits: those of dot product k of a vector.
+constexpr int kNibbleDots = 4, kNibbleShift = 0;
+template <int k>
+QUANTBENCH_INLINE Ints nibbles(Ints packed) {
+  return _mm256_srai_epi16(_mm256_slli_epi16(packed, 4 * k), 12);
+}
+QUANTBENCH_INLINE Ints shift_nibble_sum(Ints x) { return x; }
 QUANTBENCH_INLINE void keep(Ints& x) { __asm__ volatile("" : "+x"(x)); }
 QUANTBENCH_INLINE void keep(Floats& x) { __asm__ volatile("" : "+x"(x)); }
 QUANTBENCH_INLINE void pin(Ints& x) { __asm__("" : "+x"(x)); }

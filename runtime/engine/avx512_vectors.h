@@ -81,6 +81,14 @@ QUANTBENCH_INLINE Ints dot_shorts(Ints sum, Ints x, Ints w) {
 QUANTBENCH_INLINE Ints dot_bytes(Ints sum, Ints x, Ints w) {
   return _mm512_dpbusd_epi32(sum, x, w);
 }
+// Weights of four bits: those of dot product k of a vector, 16 times as large.
+constexpr int kNibbleDots = 2, kNibbleShift = 4;
+template <int k>
+QUANTBENCH_INLINE Ints nibbles(Ints packed) {
+  const __m512i high = _mm512_set1_epi8(static_cast<char>(0xf0));
+  return _mm512_and_si512(k == 0 ? packed : _mm512_slli_epi16(packed, 4), high);
+}
+QUANTBENCH_INLINE Ints shift_nibble_sum(Ints x) { return _mm512_srai_epi32(x, kNibbleShift); }
 #ifdef QUANTBENCH_EMULATE
 QUANTBENCH_INLINE void keep(Ints&) {}
 QUANTBENCH_INLINE void keep(Floats&) {}

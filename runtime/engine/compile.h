@@ -12,8 +12,9 @@ struct Compiled {
   std::vector<std::vector<int>> touches;  // values that each step reads or writes
 };
 
-// Whether weights of +1 and -1 are multiplied by counting bits: where a measurement on this machine
-// says that it is faster, or (for tests) wherever it can be done, or nowhere.
+// Whether weights of +1 and -1 are multiplied by counting bits, and those of four bits unpacked in
+// registers: where a measurement on this machine says that it is faster, or (for tests) wherever it
+// can be done, or nowhere.
 enum class Bits { Measured, Always, Never };
 
 // Throws Error, naming the step, on what no kernel computes.

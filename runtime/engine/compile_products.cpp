@@ -61,6 +61,8 @@ void Compiler::emit(const Step& step, const Product& product, const Operand& y) 
     return with_finish(step, {x.value}, Cell::I32, [&](const EpilogueData& end, const Operand& to) {
       auto made = depthwise ? depthwise_step(kernels_, w, shape.geometry, x, end, to)
                             : convolution_step(kernels_, dense(w), shape.geometry, x, end, to);
+      if (std::holds_alternative<op::Linear>(product.operation))
+        made = nibbles_or(std::move(made), w, shape.geometry, x, end, to);
       return sparse_or(std::move(made), weights->integers, x, end, to);
     });
   }
@@ -77,6 +79,22 @@ void Compiler::emit(const Step& step, const Product& product, const Operand& y) 
   with_finish(step, {x.value}, Cell::F32, [&](const EpilogueData& end, const Operand& to) {
     return convolution_step(kernels_, dense(weights->values), shape.geometry, x, end, to);
   });
+}
+
+std::unique_ptr<ProgramStep> Compiler::nibbles_or(std::unique_ptr<ProgramStep> wide,
+                                                  const Tensor& weights, const Geometry& geometry,
+                                                  const Operand& x, const EpilogueData& end,
+                                                  const Operand& to) {
+  // Less is read in no time at all.
+  constexpr int64_t kFewWeights = 1 << 14;
+  const bool wanted =
+      bits_ == Bits::Always || (bits_ == Bits::Measured && weights.numel() >= kFewWeights);
+  if (!wanted || to.layout.per != Per::Image || !end.terms.empty()) return wide;
+  auto narrow = nibble_step(kernels_, weights, geometry, x, end, to);
+  if (!narrow) return wide;
+  if (bits_ == Bits::Always) return narrow;
+  return measured_seconds(*narrow, x, to) < measured_seconds(*wide, x, to) ? std::move(narrow)
+                                                                           : std::move(wide);
 }
 
 std::unique_ptr<ProgramStep> Compiler::sparse_or(std::unique_ptr<ProgramStep> dense,

@@ -87,6 +87,10 @@ class Compiler {
   std::unique_ptr<ProgramStep> sparse_or(std::unique_ptr<ProgramStep> dense, const Tensor& weights,
                                          const Operand& x, const EpilogueData& end,
                                          const Operand& to);
+  // A layer of one image with its weights at four bits, where that is faster than `wide`.
+  std::unique_ptr<ProgramStep> nibbles_or(std::unique_ptr<ProgramStep> wide, const Tensor& weights,
+                                          const Geometry& geometry, const Operand& x,
+                                          const EpilogueData& end, const Operand& to);
   // The sums of a matrix's rows, once for all who read them.
   Operand row_sums(const Step& step, const Operand& x);
   // How many planes of bits the operand of a product is cut into; nothing: bytes are faster, or the

@@ -12,6 +12,7 @@
 #include "runtime/engine/kernel_finish.h"
 #include "runtime/engine/kernel_tiles.h"
 #include "runtime/engine/kernel_convolution.h"
+#include "runtime/engine/kernel_nibbles.h"
 #include "runtime/engine/kernel_planes.h"
 #include "runtime/engine/kernel_windows.h"
 #include "runtime/engine/kernel_aggregation.h"
@@ -19,6 +20,7 @@
 #include "runtime/engine/kernel_peaks.h"
 // clang-format on
 
-constexpr KernelTable kTable{kName,      kLanes,    kTilePixels, kHasBytes, peak_integer,
-                             peak_float, convolve, multiply_planes,  depthwise,   pool,      sum_bytes,
-                             map,        aggregate, sparse_product, interleave};
+constexpr KernelTable kTable{
+    kName,        kLanes,     kTilePixels, kHasBytes,        kNibbleDots,     kNibbleShift,
+    peak_integer, peak_float, convolve,    multiply_nibbles, multiply_planes, depthwise,
+    pool,         sum_bytes,  map,         aggregate,        sparse_product,  interleave};

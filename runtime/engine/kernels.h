@@ -81,6 +81,16 @@ struct Convolution {
   const int32_t* center = nullptr;  // [padded channels]
 };
 
+// A product of one row of numbers with weights of four bits, unpacked where they are multiplied.
+// One vector of weights holds several dot products: of bytes two, in the high halves and the low
+// ones; of shorts four, from the highest bits down.
+struct NibbleProduct {
+  int64_t vectors = 0;               // of one block
+  const int32_t* offsets = nullptr;  // of each dot product from the first cell on, bytes
+  const char* weights = nullptr;     // [block][vector][lane][4 bytes]
+  const int32_t* start = nullptr;    // first values of the sums: [padded channels]
+};
+
 // Weights that are sums of coefficients times vectors of signs, each over a cut of an output's
 // inputs: acc = 0, then for each cut and each of its bases acc = fma(coefficient, float(D), acc), D
 // the sum of sign * n over the cut. Bytes have no shift here: borders add nothing to D.
@@ -145,11 +155,16 @@ struct KernelTable {
   int lanes;         // channels of one vector
   int tile_pixels;   // pixels of the largest tile
   bool has_bytes;    // U8 operands are multiplied at least as fast as I16
+  int nibble_dots;   // dot products in a vector of four-bit weights
+  int nibble_shift;  // bits that their sums are too large by until the end
   // The integer and float multiply-accumulates of `rounds` rounds of the fastest instruction.
   int64_t (*peak_integer)(int64_t rounds, int32_t* sink);
   int64_t (*peak_float)(int64_t rounds, float* sink);
 
   void (*convolve)(const Convolution&, const Input&, const Epilogue&, const Output&, const Part&);
+  // Of blocks block_begin .. block_end of the only pixel.
+  void (*multiply_nibbles)(const NibbleProduct&, const Input&, const Epilogue&, const Output&,
+                           const Part&);
   void (*multiply_planes)(const PlaneProduct&, const Input&, const Epilogue&, const Output&,
                           const Part&);
   void (*depthwise)(const Depthwise&, const Input&, const Epilogue&, const Output&, const Part&);

@@ -167,6 +167,19 @@ QUANTBENCH_INLINE Ints dot_bytes(Ints sum, Ints x, Ints w) {
     for (int j = 0; j < 4; ++j) sum.at[i] += xs[4 * i + j] * ws[4 * i + j];
   return sum;
 }
+// Weights of four bits: those of dot product k of a vector, 16 times as large.
+constexpr int kNibbleDots = 2, kNibbleShift = 4;
+template <int k>
+QUANTBENCH_INLINE Ints nibbles(Ints packed) {
+  uint8_t bytes[4 * kLanes];
+  __builtin_memcpy(bytes, &packed, sizeof(bytes));
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>((byte << (4 * k)) & 0xf0);
+  __builtin_memcpy(&packed, bytes, sizeof(bytes));
+  return packed;
+}
+QUANTBENCH_INLINE Ints shift_nibble_sum(Ints x) {
+  return each<Ints>([&](int i) { return x.at[i] >> kNibbleShift; });
+}
 // Keeps the compiler from computing x ahead of time.
 QUANTBENCH_INLINE void keep(Ints& x) { __asm__ volatile("" : "+m"(x)); }
 QUANTBENCH_INLINE void keep(Floats& x) { __asm__ volatile("" : "+m"(x)); }

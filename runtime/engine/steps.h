@@ -65,6 +65,13 @@ struct Operand {
 std::unique_ptr<ProgramStep> convolution_step(const KernelTable& kernels, const Tensor& weights,
                                               const Geometry& geometry, const Operand& x,
                                               EpilogueData epilogue, const Operand& y);
+// The product of one image with weights of four bits; nothing where they need more, or where sums
+// could leave the 32 bits that they have on the way.
+std::unique_ptr<ProgramStep> nibble_step(const KernelTable& kernels, const Tensor& weights,
+                                         const Geometry& geometry, const Operand& x,
+                                         EpilogueData epilogue, const Operand& y);
+// The least time of some runs of a step that reads x and writes y alone, in seconds.
+double measured_seconds(const ProgramStep& step, const Operand& x, const Operand& y);
 // With weights that are sums of scaled sign vectors, not in groups of channels; bytes of x have no
 // shift.
 std::unique_ptr<ProgramStep> plane_step(const KernelTable& kernels,

@@ -39,6 +39,9 @@ inline __m128i _mm512_cvtepi32_epi8(__m512i x) {
   return emulated::each<__m128i, int8_t, int32_t, 16>(
       x, [](int32_t n) { return static_cast<int8_t>(n); });
 }
+inline __m512i _mm512_srai_epi32(__m512i x, unsigned count) {
+  return emulated::each<__m512i, int32_t, int32_t, 16>(x, [&](int32_t n) { return n >> count; });
+}
 inline __m512 _mm512_cvtepi32_ps(__m512i x) {
   return emulated::each<__m512, float, int32_t, 16>(
       x, [](int32_t n) { return static_cast<float>(n); });
