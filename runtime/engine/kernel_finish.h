@@ -87,6 +87,12 @@ __attribute__((noinline)) void finish_tile(const Epilogue& epilogue, const Outpu
     how.residuals[0].cell = cell;
     all(how, where);
   };
+  if (!epilogue.quantized && epilogue.residual_count == 0) {
+    Epilogue how = epilogue;
+    how.quantized = false;
+    how.residual_count = 0;
+    return all(how, output);
+  }
   if (narrow) return all_in(Cell::I16);
   if (bytes) return all_in(Cell::U8);
   all(epilogue, output);

@@ -62,8 +62,45 @@ void pool(const Pool& p, const Input& input, const Epilogue& epilogue, const Out
               : pool_cells<Ints, false>(p, input, epilogue, output, part);
 }
 
+// The common kinds of map by themselves: of numbers in kIn to native integers or to floats, with
+// one native addend or none.
+template <Cell kIn, bool kQuantized, bool kResidual>
+__attribute__((noinline)) void map_rows(int64_t pixels, const Input& input,
+                                        const Epilogue& epilogue, const Output& output,
+                                        const Part& part) {
+  Epilogue how = epilogue;
+  Output where = output;
+  how.quantized = kQuantized;
+  how.residual_count = kResidual ? 1 : 0;
+  if (kResidual) how.residuals[0].cell = kNative;
+  where.cell = kQuantized ? kNative : Cell::F32;
+  const int64_t lanes = bytes_of_lanes(kIn), blocks = part.block_end - part.block_begin;
+  for (int64_t row = part.row_begin; row < part.row_end; ++row)
+    for (int64_t x = 0; x < pixels; ++x) {
+      const Place at = place(how, where, part.block_begin, row, x);
+      const char* from = input.data + row * input.row + x * input.pixel + part.block_begin * lanes;
+      for (int64_t b = 0; b < blocks; ++b, from += lanes)
+        finish_one(how, where, at, load_floats(from, kIn, input.shift), b, 0);
+    }
+}
+
+using MapRows = void (*)(int64_t, const Input&, const Epilogue&, const Output&, const Part&);
+
+template <Cell kIn>
+MapRows map_of(const Epilogue& epilogue, const Output& output) {
+  const bool residual = epilogue.residual_count == 1 && epilogue.residuals[0].cell == kNative;
+  if (!epilogue.a || (epilogue.residual_count > 0 && !residual)) return nullptr;
+  if (!epilogue.quantized) return residual ? nullptr : map_rows<kIn, false, false>;
+  if (output.cell != kNative) return nullptr;
+  return residual ? map_rows<kIn, true, true> : map_rows<kIn, true, false>;
+}
+
 void map(int64_t pixels, const Input& input, const Epilogue& epilogue, const Output& output,
          const Part& part) {
+  const MapRows rows = input.cell == kNative     ? map_of<kNative>(epilogue, output)
+                       : input.cell == Cell::F32 ? map_of<Cell::F32>(epilogue, output)
+                                                 : nullptr;
+  if (rows) return rows(pixels, input, epilogue, output, part);
   const int64_t lanes = bytes_of_lanes(input.cell);
   for (int64_t row = part.row_begin; row < part.row_end; ++row)
     for (int64_t x = 0; x < pixels; ++x)

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "runtime/engine/general.h"
+#include "runtime/engine/kernel_step.h"
 #include "runtime/engine/placement.h"
 
 namespace quantbench::engine {
@@ -107,14 +108,44 @@ struct Program::State {
     return frame.count(compiled.layouts[static_cast<size_t>(plan.output)].per);
   }
 
-  void put_logits(const Frame& frame, float* logits) const {
+  // The share of `worker` of the rows.
+  void put_logits(const Frame& frame, float* logits, int worker, int workers) const {
     const auto v = static_cast<size_t>(plan.output);
-    const Layout layout = compiled.layouts[v].of(output_rows(frame), 1);
-    const Data data = gather(layout, frame.values[v]);
-    const PlanValue& value = plan.values[v];
-    if (!data.on_grid) std::copy(data.x.begin(), data.x.end(), logits);
-    for (size_t i = 0; i < data.n.size(); ++i)
-      logits[i] = static_cast<float>(data.n[i]) * value.grid->scale;
+    const Layout& layout = compiled.layouts[v];
+    const int64_t rows = output_rows(frame);
+    const Part part{share(rows, worker, workers), share(rows, worker + 1, workers), 0,
+                    classes / kernels.lanes};
+    const Input from = layout.of(rows, 1).input(frame.values[v]);
+    const float scale = plan.values[v].grid ? plan.values[v].grid->scale : 1;
+    if (from.cell != Cell::F32 && classes % kernels.lanes == 0) {
+      // fma(scale, n, 0) is the rounded product.
+      const std::vector<float> a(static_cast<size_t>(classes), scale), b(a.size(), 0.0f);
+      const float infinity = std::numeric_limits<float>::infinity();
+      const Epilogue to_real{a.data(), b.data(), 0, {}, false, -infinity, infinity, false};
+      const int64_t row = classes * static_cast<int64_t>(sizeof(float));
+      kernels.map(1, from, to_real, Output{reinterpret_cast<char*>(logits), row, row, Cell::F32, 0},
+                  part);
+      return;
+    }
+    for (int64_t r = part.row_begin; r < part.row_end; ++r)
+      put_row(from.data + r * from.row, from, scale, logits + r * classes);
+  }
+
+  void put_row(const char* from, const Input& input, float scale, float* logits) const {
+    const auto scaled = [&](const auto* cells, int32_t shift) {
+      for (int64_t c = 0; c < classes; ++c)
+        logits[c] = static_cast<float>(static_cast<int32_t>(cells[c]) - shift) * scale;
+    };
+    switch (input.cell) {
+      case Cell::U8:
+        return scaled(reinterpret_cast<const uint8_t*>(from), input.shift);
+      case Cell::I16:
+        return scaled(reinterpret_cast<const int16_t*>(from), 0);
+      case Cell::I32:
+        return scaled(reinterpret_cast<const int32_t*>(from), 0);
+      case Cell::F32:
+        std::memcpy(logits, from, static_cast<size_t>(classes) * sizeof(float));
+    }
   }
 };
 
@@ -153,7 +184,7 @@ Tensor Program::run(const Tensor& images, ThreadTeam& team) {
         step->run(frame, worker, team.size());
         team.meet();
       }
-      if (worker == 0) state.put_logits(frame, to);
+      if (worker == 0) state.put_logits(frame, to, 0, 1);
     });
     return out;
   }
@@ -162,7 +193,7 @@ Tensor Program::run(const Tensor& images, ThreadTeam& team) {
     for (int64_t n; (n = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
       const Frame& frame = state.arenas[static_cast<size_t>(worker)].at(from + n * elements);
       for (const auto& step : steps) step->run(frame, 0, 1);
-      state.put_logits(frame, to + n * state.classes);
+      state.put_logits(frame, to + n * state.classes, 0, 1);
     }
   });
   return out;
@@ -178,7 +209,7 @@ Tensor Program::run(const Batch& graphs, ThreadTeam& team) {
       step->run(frame, worker, team.size());
       team.meet();
     }
-    if (worker == 0) state.put_logits(frame, out.data_ptr<float>());
+    state.put_logits(frame, out.data_ptr<float>(), worker, team.size());
   });
   return out;
 }
