@@ -182,7 +182,7 @@ Tensor Program::run(const Tensor& images, ThreadTeam& team) {
     team.run([&](int worker) {
       for (const auto& step : steps) {
         step->run(frame, worker, team.size());
-        team.meet();
+        team.meet(worker);
       }
       if (worker == 0) state.put_logits(frame, to, 0, 1);
     });
@@ -207,7 +207,7 @@ Tensor Program::run(const Batch& graphs, ThreadTeam& team) {
     for (const auto& step : state.compiled.steps) {
       if (frame.sparse && step->dense) continue;
       step->run(frame, worker, team.size());
-      team.meet();
+      team.meet(worker);
     }
     state.put_logits(frame, out.data_ptr<float>(), worker, team.size());
   });

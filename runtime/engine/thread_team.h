@@ -1,5 +1,6 @@
 // A few threads that work through one short list of steps together and meet at a barrier after
-// each: they spin for a bounded while before they sleep, since a step takes microseconds.
+// each: they spin for a bounded while before they yield, since a step takes microseconds. Two of
+// them on one processor do not spin at all: who waits would only keep the other from coming.
 #pragma once
 
 #include <atomic>
@@ -24,11 +25,13 @@ class ThreadTeam {
   // Not to be called from two threads at once. `work` must not throw.
   void run(const std::function<void(int)>& work);
 
-  // For use inside run(): returns when all have come.
-  void meet();
+  // For use inside run(), by `worker`: returns when all have come.
+  void meet(int worker);
 
  private:
   void serve(int worker);
+  // Notes where `worker` runs; whether another one was seen there last.
+  bool shares_a_processor(int worker);
 
   const int size_;
   std::atomic<int> arrived_{0};
@@ -36,6 +39,7 @@ class ThreadTeam {
   std::atomic<unsigned> job_{0};
   std::atomic<bool> stop_{false};
   const std::function<void(int)>* work_ = nullptr;
+  std::vector<std::atomic<int>> processors_;  // where each was seen last
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::thread> threads_;
