@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "bench/package_latency.h"
+#include "models/model.h"
+#include "tests/runtime/quantized_package.h"
+
 namespace quantbench {
 namespace {
 
@@ -26,6 +30,17 @@ TEST(Latency, EverySubjectGetsARowInOrder) {
     EXPECT_FALSE(row.offline_per_second);
     EXPECT_FALSE(row.isa.empty());
   }
+}
+
+// GAT's softmax is the one thing of a graph network that stays in floats, in an order of its own.
+TEST(Latency, KindNamesTheFloatPartsOfAttention) {
+  const auto kind = [](const char* model, const ModelInput& shape) {
+    torch::manual_seed(4);
+    return latency_kind(EngineExecutor(quantized_package(build_model(model, shape), 8, 8)));
+  };
+
+  EXPECT_EQ(kind("lenet5", {{1, 28, 28}, 4}), "integer fused");
+  EXPECT_EQ(kind("gat2", {{9}, 4}), "integer with float parts");
 }
 
 TEST(Latency, SamplesASecondAreOfThoseThatTakeManyAtOnce) {
