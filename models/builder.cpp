@@ -1,5 +1,7 @@
 #include "models/builder.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "models/shapes.h"
 
@@ -18,15 +20,32 @@ GraphBuilder& GraphBuilder::block(std::string name) {
   return *this;
 }
 
-int GraphBuilder::conv(const std::string& name, int x, int64_t out, int64_t kernel,
+int GraphBuilder::conv(const std::string& name, int x, int64_t out, Kernel kernel,
                        ConvOptions options) {
   const int64_t p = options.padding;
+  return padded_conv(name, x, out, kernel, options, {p, p, p, p});
+}
+
+int GraphBuilder::conv_same(const std::string& name, int x, int64_t out, Kernel kernel,
+                            ConvOptions options) {
+  const auto border = [&](int64_t size, int64_t window) {
+    const int64_t last = (size - 1) / options.stride * options.stride;
+    return std::max<int64_t>(0, last + window - size);
+  };
+  const int64_t rows = border(size(x, 1), kernel.height),
+                columns = border(size(x, 2), kernel.width);
+  return padded_conv(name, x, out, kernel, options,
+                     {rows / 2, columns / 2, rows - rows / 2, columns - columns / 2});
+}
+
+int GraphBuilder::padded_conv(const std::string& name, int x, int64_t out, Kernel kernel,
+                              const ConvOptions& options, std::array<int64_t, 4> padding) {
   return node(name,
               op::Conv2d{size(x, 0),
                          out,
-                         {kernel, kernel},
+                         {kernel.height, kernel.width},
                          {options.stride, options.stride},
-                         {p, p, p, p},
+                         padding,
                          options.groups,
                          options.bias},
               {x});
@@ -46,6 +65,10 @@ int GraphBuilder::relu(const std::string& name, int x, double max) {
 
 int GraphBuilder::add(const std::string& name, int a, int b) {
   return node(name, op::Add{}, {a, b});
+}
+
+int GraphBuilder::concat(const std::string& name, std::vector<int> parts) {
+  return node(name, op::Concat{}, std::move(parts));
 }
 
 int GraphBuilder::max_pool(const std::string& name, int x, int64_t kernel, int64_t stride) {

@@ -3,6 +3,7 @@
 // are not asked for. Errors (shapes that do not fit, a name taken twice) are thrown at once.
 #pragma once
 
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,13 @@
 #include "models/graph.h"
 
 namespace quantbench {
+
+// Height and width. One number stands for both.
+struct Kernel {
+  int64_t height = 1, width = 1;
+  Kernel(int64_t size) : height(size), width(size) {}
+  Kernel(int64_t h, int64_t w) : height(h), width(w) {}
+};
 
 struct ConvOptions {
   int64_t stride = 1, padding = 0, groups = 1;
@@ -24,11 +32,16 @@ class GraphBuilder {
   // Nodes made from now on belong to `block`.
   GraphBuilder& block(std::string name);
 
-  int conv(const std::string& name, int x, int64_t out, int64_t kernel, ConvOptions options = {});
+  int conv(const std::string& name, int x, int64_t out, Kernel kernel, ConvOptions options = {});
+  // With borders such that ceil(size / stride) outputs result, the odd pixel of them behind
+  // (TensorFlow's SAME); options.padding is not looked at.
+  int conv_same(const std::string& name, int x, int64_t out, Kernel kernel,
+                ConvOptions options = {});
   int linear(const std::string& name, int x, int64_t out, bool bias = true);
   int batch_norm(const std::string& name, int x, double eps = 1e-5);
   int relu(const std::string& name, int x, double max = 0);
   int add(const std::string& name, int a, int b);
+  int concat(const std::string& name, std::vector<int> parts);
   int max_pool(const std::string& name, int x, int64_t kernel, int64_t stride);
   int global_avg_pool(const std::string& name, int x);
   int flatten(const std::string& name, int x);
@@ -43,9 +56,13 @@ class GraphBuilder {
   // Size of dimension `axis` (without the batch dimension) of a node's output.
   int64_t size(int node, int64_t axis) const;
 
+  const Graph& graph() const { return graph_; }
   Graph build() &&;
 
  private:
+  int padded_conv(const std::string& name, int x, int64_t out, Kernel kernel,
+                  const ConvOptions& options, std::array<int64_t, 4> padding);
+
   Graph graph_;
   std::vector<std::vector<int64_t>> shapes_;
   std::string block_;

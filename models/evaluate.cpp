@@ -72,10 +72,10 @@ struct Evaluator {
   Tensor operator()(const op::Add&) const { return in[0] + in[1]; }
   Tensor operator()(const op::Concat&) const { return torch::cat(in, 1); }
   Tensor operator()(const op::MaxPool& p) const {
-    return torch::max_pool2d(in[0], p.kernel, p.stride, p.padding);
+    return torch::max_pool2d(in[0], p.kernel, p.stride, p.padding, 1, p.ceil);
   }
   Tensor operator()(const op::AvgPool& p) const {
-    return torch::avg_pool2d(in[0], p.kernel, p.stride);
+    return torch::avg_pool2d(in[0], p.kernel, p.stride, p.padding);
   }
   Tensor operator()(const op::GlobalAvgPool&) const { return in[0].mean({2, 3}); }
   Tensor operator()(const op::Flatten&) const { return in[0].flatten(1); }

@@ -44,9 +44,10 @@ struct Add {};     // two inputs of one shape
 struct Concat {};  // along dimension 1
 struct MaxPool {
   int64_t kernel = 2, stride = 2, padding = 0;
+  bool ceil = false;  // a last window that begins within the image may reach beyond it
 };
-struct AvgPool {
-  int64_t kernel = 2, stride = 2;
+struct AvgPool {  // the border's zeros count in the mean
+  int64_t kernel = 2, stride = 2, padding = 0;
 };
 struct GlobalAvgPool {};  // [N, C, H, W] -> [N, C]
 struct Flatten {};        // [N, ...] -> [N, product]

@@ -40,8 +40,9 @@ void fields(Op& o, Visit&& visit) {
     visit("max", o.max);
   } else if constexpr (std::is_same_v<T, op::MaxPool>) {
     visit("kernel", o.kernel), visit("stride", o.stride), visit("padding", o.padding);
+    visit("ceil", o.ceil);
   } else if constexpr (std::is_same_v<T, op::AvgPool>) {
-    visit("kernel", o.kernel), visit("stride", o.stride);
+    visit("kernel", o.kernel), visit("stride", o.stride), visit("padding", o.padding);
   } else if constexpr (std::is_same_v<T, op::Dropout>) {
     visit("p", o.p);
   } else if constexpr (std::is_same_v<T, op::PadShortcut>) {

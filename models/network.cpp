@@ -44,6 +44,10 @@ Tensor initial(const OperationParameter& parameter, const RandomStream& random) 
   return out;
 }
 
+Tensor rectified(const Tensor& x, double most) {
+  return most > 0 ? torch::clamp(x, 0, most) : torch::relu(x);
+}
+
 }  // namespace
 
 Tensor Tap::sum_messages(const Tensor& x, const Tensor& weight, const TapContext& context) {
@@ -118,7 +122,8 @@ bool Network::is_observed(const Point& point) const {
 }
 
 Tensor Network::tapped(const Point& point, const Tensor& x, const TapContext& context) {
-  if (is_observed(point)) (*observer_)(point, context.relu ? torch::relu(x) : x, context);
+  if (is_observed(point))
+    (*observer_)(point, context.relu ? rectified(x, context.relu_max) : x, context);
   if (!taps_on_) return x;
   auto found = taps_.find(point);
   if (found == taps_.end()) return x;

@@ -112,15 +112,26 @@ struct ShapeOf {
   Shape operator()(const op::MaxPool& p) const {
     arity(1);
     image();
-    check(p.padding >= 0 && p.padding <= p.kernel / 2, "padding is at most half the kernel");
-    return {in[0][0], window(in[0][1], p.kernel, p.stride, 2 * p.padding),
-            window(in[0][2], p.kernel, p.stride, 2 * p.padding)};
+    const auto places = [&](int64_t size) { return pooled(size, p) + (p.ceil && hangs(size, p)); };
+    return {in[0][0], places(in[0][1]), places(in[0][2])};
   }
+
+  template <typename Pool>
+  int64_t pooled(int64_t size, const Pool& p) const {
+    check(p.padding >= 0 && p.padding <= p.kernel / 2, "padding is at most half the kernel");
+    return window(size, p.kernel, p.stride, 2 * p.padding);
+  }
+
+  // Whether one more window, begun within the image and its first border, reaches beyond it.
+  bool hangs(int64_t size, const op::MaxPool& p) const {
+    const int64_t last = (pooled(size, p) - 1) * p.stride;
+    return last + p.kernel < size + 2 * p.padding && last + p.stride < size + p.padding;
+  }
+
   Shape operator()(const op::AvgPool& p) const {
     arity(1);
     image();
-    return {in[0][0], window(in[0][1], p.kernel, p.stride, 0),
-            window(in[0][2], p.kernel, p.stride, 0)};
+    return {in[0][0], pooled(in[0][1], p), pooled(in[0][2], p)};
   }
   Shape operator()(const op::GlobalAvgPool&) const {
     arity(1);

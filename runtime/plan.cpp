@@ -19,6 +19,7 @@ Planner::Planner(const Package& package)
   }
   for (const auto& [point, format] : package.activations)
     if (!std::holds_alternative<FloatFormat>(format)) formats_[point] = &format;
+  format_what_enters_concats();
   look_through_dropout();
   choose_absorbed_ports();
 }
@@ -75,9 +76,9 @@ int Planner::operand(int i, int port) {
   const int from = producer(i, port), v = value_of(from);
   const Format* format = format_at(i, PointKind::Input, port);
   if (!format) return v;
-  const Point point{i, PointKind::Input, port};
+  const Point point = point_of_input(i, port);
   if (value(v).point && *value(v).point == point) return v;
-  return emit(leaf(v), shape(from), value(v).rows, format, point, node(i).name + ".input");
+  return emit(leaf(v), shape(from), value(v).rows, format, point, name_of_input(i, port));
 }
 
 int Planner::emit(Chain chain, const std::vector<int64_t>& shape, Rows rows, const Format* format,
@@ -151,10 +152,9 @@ void Planner::place(int i) {
   if (!own && next) {
     // What is read in one place only is put on that place's grid at once.
     format = format_at(next->first, PointKind::Input, next->second);
-    if (format) point = Point{next->first, PointKind::Input, next->second};
+    if (format) point = point_of_input(next->first, next->second);
   }
-  const std::string name =
-      !point || point->kind == PointKind::Output ? at.name : node(next->first).name + ".input";
+  const std::string name = !point || own ? at.name : name_of_input(next->first, next->second);
   if (is_one_of<op::Input, op::Dropout>(at.operation) || moves(at.operation)) {
     int v = 0;
     if (std::holds_alternative<op::Dropout>(at.operation)) v = operand(i, 0);
@@ -162,6 +162,7 @@ void Planner::place(int i) {
     Chain chain = leaf(v);
     chain.nodes = {i};
     if (own) v = emit(std::move(chain), shape(i), value(v).rows, format, point, name);
+    if (format_of_concat_.count(i)) value(v).point = Point{i, PointKind::Output};
     plan_.value_of_node[index] = v;
     return;
   }

@@ -129,10 +129,11 @@ struct Product {
   int64_t code_bits = 0;  // of all its weights as stored, 32 each in float
 };
 
-// acc = sum of the window, rows first then columns; of the whole image for GlobalAvgPool. a holds
-// 1/count. Sums of floats: acc = acc + x in float32 from 0 on.
+// acc = sum of the window's pixels, rows first then columns, those beyond the image left out; of
+// the whole image for GlobalAvgPool. a holds 1/count, the whole window's. Sums of floats: acc = acc
+// + x in float32 from 0 on.
 struct SumPool {
-  int64_t kernel = 0, stride = 1;  // kernel 0: the whole image, output [C]
+  int64_t kernel = 0, stride = 1, padding = 0;  // kernel 0: the whole image, output [C]
 };
 
 // Moves numbers, computes nothing: the output has the input's grid, and Finish is empty.

@@ -63,9 +63,9 @@ Chain Planner::chain_of(int i, const op::GinUpdate&) {
   return combine(i, {1 + eps, 1});
 }
 
-Chain Planner::pool(int i, int64_t kernel, int64_t stride, int64_t count) {
+Chain Planner::pool(int i, const SumPool& work, int64_t count) {
   Chain chain = leaf(operand(i, 0));
-  chain.work = SumPool{kernel, stride};
+  chain.work = work;
   chain.a = chain.a / static_cast<double>(count);
   chain.least_acc *= count;
   chain.most_acc *= count;
@@ -76,12 +76,12 @@ Chain Planner::pool(int i, int64_t kernel, int64_t stride, int64_t count) {
 }
 
 Chain Planner::chain_of(int i, const op::AvgPool& p) {
-  return pool(i, p.kernel, p.stride, p.kernel * p.kernel);
+  return pool(i, {p.kernel, p.stride, p.padding}, p.kernel * p.kernel);
 }
 
 Chain Planner::chain_of(int i, const op::GlobalAvgPool&) {
   const auto& image = shape(producer(i, 0));
-  return pool(i, 0, 1, image[1] * image[2]);
+  return pool(i, {0, 1, 0}, image[1] * image[2]);
 }
 
 }  // namespace quantbench

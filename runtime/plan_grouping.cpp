@@ -7,6 +7,23 @@ constexpr int kLongestChain = 64;  // nodes in a step
 
 }  // namespace
 
+void Planner::format_what_enters_concats() {
+  for (int i = 0; i <= graph_.output(); ++i) {
+    const Format* own = format_at(i, PointKind::Output);
+    if (!own || !std::holds_alternative<op::Concat>(node(i).operation)) continue;
+    if (!std::holds_alternative<UniformFormat>(*own)) continue;
+    const PlannedFormat target = planned(*own, where(i, "the output"));
+    if (!target.grid || target.quantization.lows.defined()) continue;
+    const auto ports = static_cast<int>(node(i).inputs.size());
+    bool plain = true;
+    for (int port = 0; port < ports; ++port) plain &= !format_at(i, PointKind::Input, port);
+    if (!plain) continue;
+    for (int port = 0; port < ports; ++port) formats_[{i, PointKind::Input, port}] = own;
+    formats_.erase({i, PointKind::Output});
+    format_of_concat_[i] = own;
+  }
+}
+
 void Planner::look_through_dropout() {
   const size_t count = graph_.nodes.size();
   through_.resize(count);

@@ -78,6 +78,18 @@ class Planner {
 
   // --- which nodes go together (plan_grouping.cpp) ---
 
+  // A Concat's one format for its whole output is put on each of its inputs instead: none of them
+  // passes through floats.
+  void format_what_enters_concats();
+  // Whose format a value has that is on the grid of node i's input.
+  Point point_of_input(int i, int port) const {
+    if (format_of_concat_.count(i)) return {i, PointKind::Output};
+    return {i, PointKind::Input, port};
+  }
+  std::string name_of_input(int i, int port) const {
+    const std::string name = node(i).name + ".input";
+    return format_of_concat_.count(i) ? name + std::to_string(port) : name;
+  }
   // Dropout does nothing here: a node without formats is the node before it.
   void look_through_dropout();
   int through(int i) const { return through_[static_cast<size_t>(i)]; }
@@ -110,7 +122,7 @@ class Planner {
   Chain combine(int i, const std::vector<double>& factors);
   Chain chain_of(int i, const op::Add&);
   Chain chain_of(int i, const op::GinUpdate&);
-  Chain pool(int i, int64_t kernel, int64_t stride, int64_t count);
+  Chain pool(int i, const SumPool& work, int64_t count);
   Chain chain_of(int i, const op::AvgPool& p);
   Chain chain_of(int i, const op::GlobalAvgPool&);
 
@@ -136,6 +148,7 @@ class Planner {
   const std::vector<std::vector<int64_t>> shapes_;
   std::map<std::pair<int, std::string>, Tensor> parameters_;
   std::map<Point, const Format*> formats_;
+  std::map<int, const Format*> format_of_concat_;      // that its inputs have in its place
   std::vector<int> through_, absorbed_port_, length_;  // of each node
   std::vector<bool> has_sum_;
   std::vector<std::vector<std::pair<int, int>>> consumers_;  // of each node: (node, port)

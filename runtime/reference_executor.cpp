@@ -138,12 +138,14 @@ void pool(const SumPool& work, const Data& data, const Extent& in, const Extent&
     for (int64_t y = 0; y < to.height; ++y)
       for (int64_t x = 0; x < to.width; ++x)
         for (int64_t i = 0; i < height; ++i)
-          for (int64_t j = 0; j < width; ++j)
+          for (int64_t j = 0; j < width; ++j) {
+            const int64_t row = y * work.stride - work.padding + i;
+            const int64_t column = x * work.stride - work.padding + j;
+            if (row < 0 || row >= in.height || column < 0 || column >= in.width) continue;
             for (int64_t c = 0; c < to.channels; ++c)
               acc[static_cast<size_t>((y * to.width + x) * to.channels + c)] +=
-                  from[((n * in.height + y * work.stride + i) * in.width + x * work.stride + j) *
-                           in.channels +
-                       c];
+                  from[((n * in.height + row) * in.width + column) * in.channels + c];
+          }
     finish.apply(acc.data(), n, 0, to.elements(), values, out);
   }
 }

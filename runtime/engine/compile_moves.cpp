@@ -44,8 +44,8 @@ void Compiler::emit(const Step& step, const SumPool& pool, const Operand& y) {
   const Operand x = operand(step.inputs[0]);
   if (step.accumulator == Accumulator::Int64) return whole(step, y);
   const Geometry g = pool.kernel > 0
-                         ? Geometry{pool.kernel, pool.kernel, pool.stride,     pool.stride,
-                                    0,           0,           y.layout.height, y.layout.width}
+                         ? Geometry{pool.kernel,  pool.kernel,  pool.stride,     pool.stride,
+                                    pool.padding, pool.padding, y.layout.height, y.layout.width}
                          : Geometry{x.layout.height, x.layout.width, 1, 1, 0, 0, 1, 1};
   const bool integer = x.layout.cell != Cell::F32;
   with_finish(step, {x.value}, integer ? Cell::I32 : Cell::F32,

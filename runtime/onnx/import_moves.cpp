@@ -58,8 +58,10 @@ void Importer::max_pool(const ForeignNode& node) {
 }
 
 void Importer::average_pool(const ForeignNode& node) {
-  need(even_pads(node) == 0, node, "an average over borders is not known to packages");
-  const op::AvgPool pool{square(node, "kernel_shape", 0), square(node, "strides", 1)};
+  const int64_t border = even_pads(node);
+  need(border == 0 || node.integer("count_include_pad", 0) == 1, node,
+       "an average that leaves borders out is not known to packages");
+  const op::AvgPool pool{square(node, "kernel_shape", 0), square(node, "strides", 1), border};
   give(node, add(node, pool, {value_of(node, 0).node}));
 }
 

@@ -1,4 +1,6 @@
 // Steps in real numbers, and those of which QuantizeLinear and DequantizeLinear say all.
+#include <algorithm>
+
 #include "runtime/onnx/lowering.h"
 #include "runtime/onnx/lowering_tensors.h"
 
@@ -10,11 +12,17 @@ void Lowering::lower(const Step& step) {
   if (!lower_qdq(step)) lower_units(step);
 }
 
-std::string Lowering::moved(const Operation& operation, const std::vector<std::string>& inputs,
-                            int output) {
-  const std::string wish = name_of_value(output) + ".moved";
+std::string Lowering::moved(const Step& step, const std::vector<std::string>& inputs) {
+  const Operation& operation = std::get<Move>(step.work).operation;
+  const std::string wish = name_of_value(step.output) + ".moved";
   if (auto* pool = std::get_if<op::MaxPool>(&operation)) {
-    const std::vector<int64_t> pads(4, pool->padding);
+    // What ceil adds is a border behind: how far the last window reaches beyond the image.
+    std::vector<int64_t> pads(4, pool->padding);
+    for (size_t axis : {0, 1}) {
+      const int64_t size = value(step.inputs[0]).shape[1 + axis];
+      const int64_t last = (value(step.output).shape[1 + axis] - 1) * pool->stride - pool->padding;
+      pads[2 + axis] = std::max(pool->padding, last + pool->kernel - size);
+    }
     return writer_.node("MaxPool", inputs, wish,
                         {{"kernel_shape", std::vector<int64_t>(2, pool->kernel)},
                          {"strides", std::vector<int64_t>(2, pool->stride)},
@@ -40,13 +48,12 @@ std::string Lowering::moved(const Operation& operation, const std::vector<std::s
 }
 
 void Lowering::lower_move(const Step& step) {
-  const Operation& operation = std::get<Move>(step.work).operation;
   const auto& grid = value(step.output).grid;
   const bool to_codes = has_codes(step.output);
   std::vector<std::string> inputs;
   for (int v : step.inputs)
     inputs.push_back(to_codes || how_.kind != OnnxKind::Qdq || !grid ? real(v) : integers(v));
-  const std::string out = moved(operation, inputs, step.output);
+  const std::string out = moved(step, inputs);
   if (to_codes) {
     // Bounds that hold already: what is moved lies on the grid.
     const CodeType type = *code_type(*grid);
@@ -106,7 +113,9 @@ std::string Lowering::sum_pool(const Step& step, const std::string& x) {
   if (pool.kernel != 0)
     return writer_.node("AveragePool", {x}, wish,
                         {{"kernel_shape", std::vector<int64_t>(2, pool.kernel)},
-                         {"strides", std::vector<int64_t>(2, pool.stride)}});
+                         {"strides", std::vector<int64_t>(2, pool.stride)},
+                         {"pads", std::vector<int64_t>(4, pool.padding)},
+                         {"count_include_pad", int64_t{1}}});
   const std::string mean = writer_.node("GlobalAveragePool", {x}, wish);
   return writer_.node("Flatten", {mean}, wish + ".flat", {{"axis", int64_t{1}}});
 }

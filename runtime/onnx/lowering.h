@@ -74,7 +74,7 @@ class Lowering {
   // --- steps (lower_steps.cpp) ---
   void lower(const Step& step);
   void lower_move(const Step& step);
-  std::string moved(const Operation& operation, const std::vector<std::string>& inputs, int output);
+  std::string moved(const Step& step, const std::vector<std::string>& inputs);
   void lower_real(const Step& step);
   bool lower_qdq(const Step& step);
   Tensor accumulator_unit(const Step& step) const;  // float64 [1] or [channels]

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "models/builder.h"
 #include "models/model.h"
+#include "tests/models/zoo_inputs.h"
 
 namespace quantbench {
 namespace {
@@ -29,6 +30,36 @@ TEST(Graph, InfersTheShapeOfEveryNode) {
   EXPECT_EQ(shapes[static_cast<size_t>(graph.index_of("shortcut"))],
             (std::vector<int64_t>{6, 4, 4}));
   EXPECT_EQ(shapes.back(), std::vector<int64_t>{4});
+}
+
+TEST(Graph, PoolsReachBeyondTheImageWhereTheyMay) {
+  const auto pooled = [](const Operation& pool, int64_t size) {
+    GraphBuilder g("pool", {1, size, 1 << 10}, 2);
+    return g.size(g.node("pool", pool, {g.input()}), 1);
+  };
+  EXPECT_EQ(pooled(op::MaxPool{3, 2}, 112), 55);
+  EXPECT_EQ(pooled(op::MaxPool{3, 2, 0, true}, 112), 56);
+  EXPECT_EQ(pooled(op::MaxPool{3, 2, 0, true}, 111), 55) << "nothing is left over";
+  EXPECT_EQ(pooled(op::MaxPool{2, 2, 1, true}, 4), 3);
+  EXPECT_EQ(pooled(op::MaxPool{2, 2, 1, true}, 3), 2) << "a window within the border behind";
+  EXPECT_EQ(pooled(op::MaxPool{2, 3, 0, true}, 3), 1) << "as PyTorch: it would begin beyond";
+  EXPECT_EQ(pooled(op::AvgPool{3, 1, 1}, 35), 35);
+  EXPECT_THROW(pooled(op::AvgPool{3, 1, 2}, 35), Error);
+}
+
+TEST(GraphBuilder, SameBordersGiveOneOutputAStride) {
+  GraphBuilder g("same", {1, 7, 8}, 2);
+  const auto padding = [&](int node) {
+    return std::get<op::Conv2d>(g.graph().nodes[static_cast<size_t>(node)].operation).padding;
+  };
+  using Padding = std::array<int64_t, 4>;
+  const int by_two = g.conv_same("by_two", g.input(), 1, 3, {2});
+  EXPECT_EQ(padding(by_two), (Padding{1, 0, 1, 1}));
+  EXPECT_EQ(g.size(by_two, 1), 4);
+  EXPECT_EQ(g.size(by_two, 2), 4);
+  const int row = g.conv_same("row", g.input(), 1, {1, 4});
+  EXPECT_EQ(padding(row), (Padding{0, 1, 0, 2}));
+  EXPECT_EQ(padding(g.conv_same("point", g.input(), 1, 1, {2})), (Padding{0, 0, 0, 0}));
 }
 
 TEST(Graph, CountsTheMacsOfConvolutionsAndLinearLayersOnly) {
@@ -57,9 +88,7 @@ TEST(Graph, ResNet20HasThePublishedWeightsAndMacs) {
 
 TEST(GraphJson, GivesBackTheSameGraph) {
   for (const std::string& name : models().names()) {
-    const bool graphs = models().get(name).graphs;
-    const Graph graph =
-        build_model(name, {graphs ? std::vector<int64_t>{20} : std::vector<int64_t>{3, 32, 32}, 7});
+    const Graph graph = build_model(name, {small_input(name), 7});
 
     const auto json = graph_to_json(graph);
     const Graph back = graph_from_json(json);

@@ -227,5 +227,41 @@ TEST(Network, ATapOnAMessageSeesEdges) {
   EXPECT_EQ(on_norm->rows, Rows::Edge);
 }
 
+TEST(Network, PoolsCountTheBordersZerosAndHangOverTheEdge) {
+  GraphBuilder g("pools", {1, 4, 4}, 2);
+  const int mean = g.node("mean", op::AvgPool{3, 1, 1}, {g.input()});
+  g.node("most", op::MaxPool{3, 2, 0, /*ceil=*/true}, {mean});
+  Network network(std::move(g).build());
+  Batch batch;
+  batch.input = torch::ones({1, 1, 4, 4});
+  std::vector<Tensor> values;
+
+  network.run(batch, values, 0, 2, /*keep=*/true);
+
+  EXPECT_NEAR(values[1][0][0][0][0].item<float>(), 4.0 / 9, 1e-6) << "a corner has four pixels";
+  EXPECT_NEAR(values[1][0][0][0][1].item<float>(), 6.0 / 9, 1e-6);
+  ASSERT_EQ(values[2].sizes(), (std::vector<int64_t>{1, 1, 2, 2}));
+  EXPECT_NEAR(values[2][0][0][1][1].item<float>(), 1, 1e-6);
+}
+
+TEST(Network, ObserversSeeAReluWithinItsLimitWhereATapDoesItsWork) {
+  GraphBuilder g("relu6", {1}, 2);
+  const int relu = g.relu("relu", g.input(), 6);
+  g.linear("fc", relu, 2);
+  Network network(std::move(g).build());
+  network.eval();
+  auto tap = std::make_shared<Doubling>();
+  tap->absorbs = true;
+  network.set_tap({1, PointKind::Output}, tap);
+  Batch batch;
+  batch.input = torch::tensor({-1.0f, 3.0f, 9.0f}).view({3, 1});
+  Tensor seen;
+
+  network.observe(batch, {{1, PointKind::Output}},
+                  [&](const Point&, const Tensor& x, const TapContext&) { seen = x.clone(); });
+
+  EXPECT_TRUE(torch::equal(seen, torch::tensor({0.0f, 3.0f, 6.0f}).view({3, 1})));
+}
+
 }  // namespace
 }  // namespace quantbench

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "models/model.h"
+#include "tests/runtime/imagenet_operations.h"
 #include "tests/runtime/quantized_package.h"
 #include "tests/runtime/support.h"
 
@@ -201,11 +202,17 @@ Graph random_graph(int64_t seed) {
   int y = g.conv("second", x, width, 3, {1, 1, width, any(0, 1) == 1});
   y = g.batch_norm("bn2", y);
   x = g.relu("relu2", g.add("add", any(0, 1) ? y : x, any(0, 1) ? x : y));
-  if (any(0, 1)) x = g.node("pool", op::MaxPool{2, any(1, 2), any(0, 1)}, {x});
+  if (any(0, 1)) x = g.node("pool", op::MaxPool{2, any(1, 2), any(0, 1), any(0, 1) == 1}, {x});
+  if (any(0, 1)) x = g.node("mean_pool", op::AvgPool{2, any(1, 2), 1}, {x});
   if (any(0, 1)) x = g.pad_shortcut("shortcut", x, width + any(0, 2), any(1, 2));
   x = any(0, 1) ? g.global_avg_pool("mean", x) : g.flatten("flatten", x);
   g.linear("linear", x, 3);
   return std::move(g).build();
+}
+
+TEST(Decoder, FromThePageAloneGivesWhatImageNetworksHaveBeyondOthers) {
+  torch::manual_seed(8);
+  expect_decoded(quantized_package(imagenet_operations(), 6, 5), 3);
 }
 
 TEST(Decoder, FromThePageAloneGivesRandomNetworks) {

@@ -6,6 +6,7 @@ networks: the batch's edges) and what quantbench made of them: weights.bin (the 
 point in the order of nodes) and logits.bin. Exits with 1 and a sentence where a bit differs. Knows the
 operations of small image networks and of GCN.
 """
+import copy
 import json
 import sys
 from fractions import Fraction
@@ -287,6 +288,13 @@ class Format:
 
 # --- the network ---
 
+def hang(size, kernel, stride, pad):
+    """How far `ceil` lets one more window reach beyond the border."""
+    begin = ((size + 2 * pad - kernel) // stride + 1) * stride
+    more = begin < size + pad and begin - stride + kernel < size + 2 * pad
+    return begin + kernel - size - 2 * pad if more else 0
+
+
 FOLLOWS = {"Bias", "BatchNorm", "Add", "GinUpdate", "Relu"}
 SUMS = {"Conv2d", "Linear", "AvgPool", "GlobalAvgPool", "Propagate", "ReadOut", "Attention", "Elu"}
 MOVES = {"MaxPool", "Flatten", "PadShortcut", "Concat"}
@@ -303,7 +311,7 @@ def parameter_shapes(op, w):
         return [("bias", [w["features"]])]
     if op == "BatchNorm":
         return [(n, [w["features"]]) for n in ("weight", "bias", "running_mean", "running_var")]
-    assert op not in ("Attention", "GinUpdate", "Elu", "Concat"), f"this decoder knows no {op}"
+    assert op not in ("Attention", "GinUpdate", "Elu"), f"this decoder knows no {op}"
     return []
 
 
@@ -334,6 +342,7 @@ class Network:
             if key not in self.weights:
                 self.plain[key] = s.take("parameters", product(shape)).reshape(shape)
         assert all(len(t) == 0 for t in s.left.values()), "a tensor is longer than what is read"
+        self.format_what_enters_concats()
         self.through = []
         for i, node in enumerate(self.nodes):
             nothing = node["op"] == "Dropout" and not self.has(i, "output") and not self.has(i, "input")
@@ -343,6 +352,17 @@ class Network:
             if self.through[i] == i:
                 for port, p in enumerate(node.get("in", [])):
                     self.readers[self.through[p]].append((i, port))
+
+    def format_what_enters_concats(self):
+        for i, node in enumerate(self.nodes):
+            own, ports = self.formats.get((i, "output", 0)), range(len(node.get("in", [])))
+            if node["op"] != "Concat" or not own or isinstance(own.f, Codebook) or not own.grid or own.unit is not None:
+                continue
+            if any(self.has(i, "input", port) for port in ports):
+                continue
+            for port in ports:
+                self.formats[i, "input", port] = copy.deepcopy(own)
+            del self.formats[i, "output", 0]
 
     def has(self, i, kind, port=0):
         return (i, kind, port) in self.formats
@@ -422,6 +442,12 @@ class Network:
         op, w = self.op(i), self.attributes(i)
         if op == "Input":
             return Value(x=self.input)
+        if op == "Concat":
+            parts = [self.operand(i, port) for port in range(len(self.nodes[i]["in"]))]
+            if not all(v.on_grid and v.scale == parts[0].scale for v in parts):
+                return Value(x=np.concatenate([v.real() for v in parts], 1))
+            return Value(n=np.concatenate([v.n for v in parts], 1), scale=parts[0].scale,
+                         low=min(v.low for v in parts), high=max(v.high for v in parts))
         v = self.operand(i, 0)
         if op == "Dropout":
             return v
@@ -434,7 +460,9 @@ class Network:
 
         def greatest(x):
             least = -np.inf if x.dtype == F32 else np.iinfo(I64).min
-            x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), constant_values=least)
+            ends = [pad + (hang(size, k, stride, pad) if w.get("ceil", False) else 0) for size in x.shape[2:]]
+            borders = ((0, 0), (0, 0), (pad, ends[0]), (pad, ends[1]))
+            x = np.pad(x, borders, constant_values=least)
             return windows(x, (k, k), (stride, stride)).max((4, 5))
         return v.moved(greatest)
 
@@ -446,7 +474,8 @@ class Network:
             v = self.operand(i, 0)
             k = (w.get("kernel", 2),) * 2 if op == "AvgPool" else v.data().shape[2:]
             stride = (w.get("stride", 2),) * 2 if op == "AvgPool" else (1, 1)
-            cut = windows(v.data(), k, stride)
+            pad = (w.get("padding", 0),) * 2 if op == "AvgPool" else (0, 0)
+            cut = windows(np.pad(v.data(), ((0, 0), (0, 0), pad, pad)), k, stride)
             acc = np.zeros(cut.shape[:4], cut.dtype)
             for y in range(k[0]):
                 for x in range(k[1]):

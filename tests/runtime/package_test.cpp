@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "models/model.h"
 #include "models/safetensors.h"
+#include "tests/models/zoo_inputs.h"
 #include "tests/runtime/support.h"
 
 namespace quantbench {
@@ -218,13 +219,7 @@ TEST_F(PackageFile, EveryPointOfAnAttentionNetworkIsLossless) {
 
 TEST_F(PackageFile, EveryModelOfTheZooIsLosslessInFloat) {
   for (const std::string& name : models().names()) {
-    const bool graphs = models().get(name).graphs;
-    const bool mnist = name == "lenet5";
-    const ModelInput input{graphs  ? std::vector<int64_t>{7}
-                           : mnist ? std::vector<int64_t>{1, 28, 28}
-                                   : std::vector<int64_t>{3, 32, 32},
-                           10};
-    const Network network(build_model(name, input));
+    const Network network(build_model(name, {small_input(name), 10}));
     Package package;
     package.graph = network.graph();
     package.parameters = plain_parameters(network);

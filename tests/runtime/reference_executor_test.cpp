@@ -1,6 +1,9 @@
 #include "runtime/reference_executor.h"
 
 #include "models/model.h"
+#include "tests/models/zoo_inputs.h"
+#include "tests/runtime/imagenet_operations.h"
+#include "tests/runtime/quantized_package.h"
 #include "tests/runtime/support.h"
 
 namespace quantbench {
@@ -83,9 +86,7 @@ Package quantized_everywhere(const Graph& graph) {
 TEST(ReferenceExecutor, RunsEveryModelOfTheZooInFloat) {
   for (const std::string& name : models().names()) {
     const bool graphs = models().get(name).graphs;
-    const std::vector<int64_t> shape = graphs             ? std::vector<int64_t>{7}
-                                       : name == "lenet5" ? std::vector<int64_t>{1, 28, 28}
-                                                          : std::vector<int64_t>{3, 32, 32};
+    const std::vector<int64_t> shape = small_input(name);
     SCOPED_TRACE(name);
 
     expect_agreement(float_package(build_model(name, {shape, 5})),
@@ -95,12 +96,11 @@ TEST(ReferenceExecutor, RunsEveryModelOfTheZooInFloat) {
 
 TEST(ReferenceExecutor, RunsEveryProductOfTheZooOnIntegers) {
   for (const std::string& name : models().names()) {
-    if (name == "resnet32" || name == "resnet56" || name == "vgg7")
-      continue;  // as resnet20, slowly
+    if (name == "resnet32" || name == "resnet34" || name == "resnet56" || name == "vgg7" ||
+        name == "alexnet_bn" || name == "inception_v3")
+      continue;  // as others, slowly
     const bool graphs = models().get(name).graphs;
-    const std::vector<int64_t> shape = graphs             ? std::vector<int64_t>{7}
-                                       : name == "lenet5" ? std::vector<int64_t>{1, 28, 28}
-                                                          : std::vector<int64_t>{3, 32, 32};
+    const std::vector<int64_t> shape = small_input(name);
     const Package package = quantized_everywhere(build_model(name, {shape, 5}));
     const Batch batch = graphs ? graph_batch(30, 7) : image_batch(3, shape);
     SCOPED_TRACE(name);
@@ -114,6 +114,11 @@ TEST(ReferenceExecutor, RunsEveryProductOfTheZooOnIntegers) {
     EXPECT_LT((shipped - simulated).abs().mean().item<float>(),
               0.03 * simulated.abs().mean().item<float>());
   }
+}
+
+TEST(ReferenceExecutor, RunsWhatImageNetworksHaveBeyondOthers) {
+  expect_agreement(float_package(imagenet_operations()), image_batch(6, {3, 17, 14}), 0);
+  expect_agreement(quantized_package(imagenet_operations(), 8, 8), image_batch(6, {3, 17, 14}), 1);
 }
 
 TEST(ReferenceExecutor, LooksThroughMaxPoolingAndFlattening) {

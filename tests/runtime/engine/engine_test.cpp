@@ -2,7 +2,9 @@
 #include "models/model.h"
 #include "runtime/engine/engine_executor.h"
 #include "runtime/reference_executor.h"
+#include "tests/models/zoo_inputs.h"
 #include "tests/runtime/engine/tables.h"
+#include "tests/runtime/imagenet_operations.h"
 #include "tests/runtime/support.h"
 
 namespace quantbench {
@@ -93,11 +95,10 @@ TEST(Engine, EqualsTheReferenceOnASmallNetwork) {
 TEST(Engine, EqualsTheReferenceOnImageNetworksOfTheZoo) {
   for (const std::string& name : models().names()) {
     if (models().get(name).graphs) continue;
-    const bool large = name.find("imagenet") != std::string::npos || name.find("resnet18") == 0 ||
-                       name.find("resnet50") == 0;
-    if (large) continue;
-    const std::vector<int64_t> shape =
-        name == "lenet5" ? std::vector<int64_t>{1, 28, 28} : std::vector<int64_t>{3, 32, 32};
+    const std::set<std::string> large{"alexnet_bn", "inception_v3", "resnet18", "resnet34",
+                                      "resnet50"};
+    if (large.count(name)) continue;
+    const std::vector<int64_t> shape = small_input(name);
     for (const Bits bits : {Bits{8, 8}, Bits{4, 4}, Bits{8, 12}, Bits{12, 8}}) {
       SCOPED_TRACE(testing::Message() << name << " W" << bits.weight << "A" << bits.activation);
       const bool deep = name != "lenet5" && bits.weight + bits.activation != 16;
@@ -106,6 +107,12 @@ TEST(Engine, EqualsTheReferenceOnImageNetworksOfTheZoo) {
       if (testing::Test::HasFailure()) return;
     }
   }
+}
+
+TEST(Engine, EqualsTheReferenceOnWhatImageNetworksHaveBeyondOthers) {
+  for (const Bits bits : {Bits{8, 8}, Bits{4, 4}, Bits{8, 12}, Bits{12, 8}})
+    expect_equal(quantized(imagenet_operations(), bits), image_batch(5, {3, 17, 14}));
+  expect_equal(float_package(imagenet_operations()), image_batch(5, {3, 17, 14}));
 }
 
 TEST(Engine, EqualsTheReferenceInFloat) {

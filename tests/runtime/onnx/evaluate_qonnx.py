@@ -80,8 +80,8 @@ OPERATORS = {
     "MaxPool": lambda x, kernel_shape, strides=(1, 1), pads=(0, 0, 0, 0): windows(
         x, kernel_shape, strides, pads, -np.inf
     ).max(axis=(4, 5)),
-    "AveragePool": lambda x, kernel_shape, strides=(1, 1): windows(
-        x, kernel_shape, strides, (0, 0, 0, 0), 0.0
+    "AveragePool": lambda x, kernel_shape, strides=(1, 1), pads=(0, 0, 0, 0), count_include_pad=0: windows(
+        x, kernel_shape, strides, pads, 0.0
     ).mean(axis=(4, 5)),
     "GlobalAveragePool": lambda x: x.mean(axis=(2, 3), keepdims=True),
     "Flatten": lambda x, axis=1: x.reshape(x.shape[0], -1),

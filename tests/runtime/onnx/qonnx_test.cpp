@@ -2,6 +2,7 @@
 // operators, beside the reference executor.
 #include "methods/site.h"
 #include "models/model.h"
+#include "tests/runtime/imagenet_operations.h"
 #include "tests/runtime/onnx/qonnx_evaluation.h"
 #include "tests/runtime/quantized_package.h"
 #include "tests/runtime/support.h"
@@ -37,6 +38,14 @@ TEST(Qonnx, ResidualsPoolsAndShortcuts) {
   const Evaluated e = evaluated(quantized_package(build_model("resnet20", {{3, 32, 32}, 5}), 4, 6),
                                 pattern_batch({3, 32, 32}, 8, false));
   EXPECT_LT(difference(e), 0.05);
+}
+
+TEST(Qonnx, WhatImageNetworksHaveBeyondOthers) {
+  SKIP_WITHOUT_ONNX_PYTHON();
+  torch::manual_seed(8);
+  const Evaluated e = evaluated(quantized_package(imagenet_operations(), 8, 8),
+                                pattern_batch({3, 17, 14}, 16, false));
+  EXPECT_LT(difference(e), 0.02);
 }
 
 // HGQ: fixed point, a width and a scale for each weight and activation, half up, wrapping.

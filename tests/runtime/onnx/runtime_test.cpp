@@ -4,6 +4,7 @@
 #include "runtime/onnx/export.h"
 #include "runtime/onnx/onnx_model.h"
 #include "runtime/reference_executor.h"
+#include "tests/runtime/imagenet_operations.h"
 #include "tests/runtime/onnx/peers.h"
 #include "tests/runtime/quantized_package.h"
 #include "tests/runtime/support.h"
@@ -124,6 +125,14 @@ TEST(OnnxQdq, ResidualSumsAreExactInIntegerKernels) {
   EXPECT_EQ(count(r, "QLinearConv"), 18) << text_of(r.operators);
   EXPECT_EQ(count(r, "QLinearAdd"), 8) << text_of(r.operators);
   EXPECT_LT(r.difference, 0.2);
+}
+
+TEST(OnnxQdq, WhatImageNetworksHaveBeyondOthers) {
+  SKIP_WITHOUT_ONNX_RUNTIME();
+  torch::manual_seed(8);
+  const Package package = quantized_package(imagenet_operations(), 8, 8);
+  const Compared c = compared(package, pattern_batch({3, 17, 14}, 16, false), {});
+  EXPECT_LT(c.difference, 0.03) << text_of(c.operators);
 }
 
 TEST(OnnxQdq, FewerBitsThanATypeHasStayExact) {
