@@ -1,5 +1,5 @@
-// ResNet-18 and ResNet-50 for ImageNet (He et al. 2016, table 1) with torchvision's names, and its
-// stride on the 3x3 convolution of a bottleneck.
+// ResNet-18, ResNet-34 and ResNet-50 for ImageNet (He et al. 2016, table 1) with torchvision's
+// names, and its stride on the 3x3 convolution of a bottleneck.
 #include "models/builder.h"
 #include "models/model.h"
 
@@ -62,6 +62,7 @@ ModelEntry entry(const std::string& name, Block block, std::vector<int> depths) 
 }  // namespace
 
 QUANTBENCH_MODEL(resnet18, entry("resnet18", basic_block, {2, 2, 2, 2}));
+QUANTBENCH_MODEL(resnet34, entry("resnet34", basic_block, {3, 4, 6, 3}));
 QUANTBENCH_MODEL(resnet50, entry("resnet50", bottleneck, {3, 4, 6, 3}));
 
 }  // namespace quantbench
