@@ -231,6 +231,7 @@ Arguments parse_arguments(const Values& words) {
   out.tolerance = checked.real("tolerance", 0.5);
   out.out = checked.text("out");
   out.to = checked.text("to");
+  out.map = checked.text("map");
   out.residual = checked.text("residual");
   out.onnxruntime = checked.text("onnxruntime");
   out.cost = checked.text("cost", "size");

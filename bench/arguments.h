@@ -35,6 +35,7 @@ struct Arguments {
   double tolerance = 0.5;     // of `table`, in points
   std::filesystem::path out;  // of `export`, `leaderboard` and `convert`
   std::string to, residual;   // of `convert`
+  std::filesystem::path map;  // of `import`: names of weights
   std::string onnxruntime;    // of `eval`: where the library is
   std::string cost = "size";  // of `plot pareto`
   std::string since;          // of `history`

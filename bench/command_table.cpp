@@ -71,6 +71,8 @@ std::vector<Option> make_options() {
       Option::choice("to", "onnx-qdq", {"onnx-qdq", "onnx-fp32", "qonnx"}, "the kind of file"));
   out.push_back(Option::choice("residual", "integer", {"integer", "quantized"},
                                "sums of residual branches in onnx-qdq: exact, or 8 bits as well"));
+  out.push_back(Option::text(
+      "map", "", "a JSON file that gives each tensor of a weight file its name here, or null"));
   out.push_back(
       Option::text("onnxruntime", "", "ONNX Runtime's library, or the folder that it is in"));
   return out;
@@ -123,10 +125,12 @@ std::vector<Command> make_commands() {
        {},
        Keys::None},
       {"import",
-       "MODEL.onnx",
-       "a quantized ONNX file from another toolkit as a package",
+       "MODEL.onnx|WEIGHTS",
+       "a quantized ONNX file from another toolkit as a package; a weight file (.pth, "
+       ".safetensors, "
+       ".caffemodel) under this program's names",
        1,
-       {"out"},
+       {"out", "map"},
        {},
        Keys::None},
       {"latency",

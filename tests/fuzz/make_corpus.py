@@ -57,6 +57,15 @@ def onnx_model():
     return model.SerializeToString()
 
 
+def caffe_model():
+    """A convolution of one weight: NetParameter.layer = 100, LayerParameter.{name, type, blobs} = 1, 2, 7."""
+    def field(number, content):
+        key = number << 3 | 2
+        return (bytes([key]) if key < 128 else bytes([key & 127 | 128, key >> 7])) + bytes([len(content)]) + content
+    blob = field(7, field(1, bytes([1, 1, 1, 1]))) + field(5, struct.pack("<f", 2))
+    return field(100, field(1, b"conv1") + field(2, b"Convolution") + field(7, blob))
+
+
 def floats(*numbers):
     return numpy.array(numbers, "<f4").tobytes()
 
@@ -117,6 +126,9 @@ def main():
     put("safetensors", "two", safetensors([("a", "F32", [2], floats(1, 2)), ("b", "I64", [], bytes(8))], {"k": "v"}))
     put("weight_file", "zip", saved({"fc.weight": torch.ones(1, 2)}))
     put("pytorch_legacy", "one", saved({"fc.weight": torch.ones(1, 2)}, _use_new_zipfile_serialization=False))
+    put("caffe", "conv", caffe_model())
+    put("weight_names", "rules", json.dumps({"conv1.*": "features.*", "fc.bias": None}))
+    put("image_labels", "kaggle", "ImageId,PredictionString\na.JPEG,cat 1 2 3 4\nb 1\n")
     put("package", "linear", package())
     put("onnx", "quantized", onnx_model())
     put("arff", "two_columns", "@relation r\n@attribute a numeric\n@attribute 'b c' {x, 'y z'}\n@data\n1.5,x\n-2,'y z'\n")

@@ -1,6 +1,8 @@
+#include "models/caffe_file.h"
 #include "models/pytorch_file.h"
 #include "models/safetensors.h"
 #include "models/weight_file.h"
+#include "models/weight_names.h"
 #include "tests/fuzz/target.h"
 
 namespace quantbench::fuzz {
@@ -10,6 +12,12 @@ const Registration safetensors("safetensors",
 
 const Registration weight_file("weight_file", [](std::string_view bytes) {
   read_weight_file(file_of("weights", bytes));
+});
+
+const Registration caffe("caffe", [](std::string_view bytes) { parse_caffe_model(bytes, "it"); });
+
+const Registration weight_names("weight_names", [](std::string_view bytes) {
+  renamed({{"conv1.weight", torch::ones({1})}, {"fc.bias", torch::ones({1})}}, bytes, "it");
 });
 
 const Registration pytorch_legacy("pytorch_legacy", [](std::string_view bytes) {
