@@ -24,6 +24,10 @@ Registry<DatasetEntry>& datasets() {
   return registry;
 }
 
+std::string Dataset::sample_name(Split split, int64_t position) const {
+  return fmt::format("{} {}", name_of(split), position);
+}
+
 std::filesystem::path data_root(const std::string& option) {
   if (!option.empty()) return option;
   const char* variable = std::getenv("QUANTBENCH_DATA");

@@ -46,12 +46,20 @@ class Dataset {
   virtual std::string fingerprint() const = 0;
   // Mean, deviation, crop, ...: what was done to the raw numbers, in words (part of comparability).
   virtual std::string preprocessing() const = 0;
+
+  // The name under which lists know a sample: of its file, where it has one.
+  virtual std::string sample_name(Split split, int64_t position) const;
+  // batch() uses several threads itself, so that a loader need not make several batches at a time.
+  virtual bool is_parallel() const { return false; }
+  // What people should know of the samples read so far, a sentence each: which were left out.
+  virtual std::vector<std::string> remarks() const { return {}; }
 };
 
 struct DatasetConfig {
   std::filesystem::path root;  // the folder that holds all datasets
   OptionValues options;
   uint64_t seed = 0;  // the run's; it chooses the validation split when option split_seed is -1
+  int threads = 1;    // that one batch() may use; what it gives does not depend on them
 };
 
 struct DatasetEntry {

@@ -1,6 +1,6 @@
 // Images of any classes, one folder a class. The folder holds train/ and test/ (or val/), each with
 // the same classes, and maybe a validation split between them; or it holds the classes alone, and a
-// seed draws the splits.
+// seed draws the splits. The images of test/ may lie side by side when a file gives their labels.
 #include <set>
 
 #include "datasets/image_files.h"
@@ -56,8 +56,11 @@ Files split_by_folders(const fs::path& folder, const DatasetConfig& config, Sha2
   if (!is_folder(test)) std::swap(test, validation);
   require(is_folder(test), "Dataset {}: {} has a folder train, but neither test nor val.", kName,
           folder.string());
-  check_classes(test, out.classes);
-  out.test = list_images(test, out.classes, digest, kName);
+  const std::string& labels = config.options.text("test_labels");
+  if (labels.empty()) check_classes(test, out.classes);
+  out.test = labels.empty()
+                 ? list_images(test, out.classes, digest, kName)
+                 : list_labelled_images(test, folder / labels, out.classes, digest, kName);
   if (!is_folder(validation)) {
     out.split = hold_out(static_cast<int64_t>(out.training.size()),
                          share_of(config.options.real("validation_percent"), out.training.size()),
@@ -78,15 +81,17 @@ Files split_by_seed(const fs::path& folder, const DatasetConfig& config, Sha256&
   out.classes = class_folders(folder);
   const std::vector<ImageFile> all = list_images(folder, out.classes, digest, kName);
   const int64_t tests = share_of(config.options.real("test_percent"), all.size());
-  require(tests > 0 && tests < static_cast<int64_t>(all.size()),
-          "Dataset {}: {} images are too few for a test split of {} %.", kName, all.size(),
-          config.options.real("test_percent"));
+  require(config.options.text("test_labels").empty(),
+          "Dataset {}: option test_labels is for a folder with train/ and test/ (or val/).", kName);
+  require(tests > 0, "Dataset {}: {} images are too few for a test split of {} %.", kName,
+          all.size(), config.options.real("test_percent"));
   const std::vector<int64_t> order =
       permutation(static_cast<int64_t>(all.size()), RandomStream(split_seed(config), "test split"));
   std::set<int64_t> drawn(order.begin(), order.begin() + tests);
   for (int64_t i = 0; i < static_cast<int64_t>(all.size()); ++i)
     (drawn.count(i) ? out.test : out.training).push_back(all[static_cast<size_t>(i)]);
   for (int64_t position : drawn) digest.update(fmt::format(" test {}", position));
+  if (out.training.empty()) return out;
   out.split = hold_out(static_cast<int64_t>(out.training.size()),
                        share_of(config.options.real("validation_percent"), out.training.size()),
                        split_seed(config), kName);
@@ -106,11 +111,9 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
   require(files.classes.size() >= 2, "Dataset {}: {} holds {} class(es), and there must be two.",
           kName, folder.string(), files.classes.size());
   for (int64_t held : files.split.validation) digest.update(fmt::format(" {}", held));
-  const ImageFilesConfig how{kName, static_cast<int>(config.options.integer("resize")),
-                             static_cast<int>(config.options.integer("crop"))};
-  return std::make_unique<ImageFilesDataset>(how, static_cast<int64_t>(files.classes.size()),
-                                             std::move(files.training), std::move(files.split),
-                                             std::move(files.test), digest.hex());
+  return std::make_unique<ImageFilesDataset>(
+      kName, config, folder, static_cast<int64_t>(files.classes.size()), std::move(files.training),
+      std::move(files.split), std::move(files.test), digest.hex());
 }
 
 DatasetEntry entry() {
@@ -121,13 +124,16 @@ DatasetEntry entry() {
       "(and val/) or split by a seed";
   made.options = {
       Option::text("path", "", "the folder; relative to here or to the data root"),
-      Option::real("test_percent", 20, 0, 90, "test split where there is no train/ and test/"),
+      Option::real("test_percent", 20, 0, 100,
+                   "test split where there is no train/ and test/; 100: nothing to train on"),
+      Option::text("test_labels", "",
+                   "file in the folder with the class of each image of a test/ (or val/) without "
+                   "class folders"),
       Option::real("validation_percent", 10, 0, 90,
                    "of the training images, where there is no validation folder"),
       Option::integer("split_seed", 0, -1, int64_t{1} << 31,
-                      "seed that draws the splits; -1: the run's seed"),
-      Option::integer("resize", 256, 8, 4096, "shorter side before the crop"),
-      Option::integer("crop", 224, 8, 4096, "side of what the network sees")};
+                      "seed that draws the splits; -1: the run's seed")};
+  for (Option& option : image_options()) made.options.push_back(std::move(option));
   made.open = open;
   return made;
 }

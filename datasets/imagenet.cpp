@@ -1,5 +1,5 @@
 // ImageNet (ILSVRC 2012) as folders of JPEGs: imagenet/train/WNID/*.JPEG and imagenet/val/WNID/*,
-// the classes numbered in the order of their names.
+// or imagenet/val/*.JPEG and a file of labels; the classes numbered in the order of their names.
 #include "datasets/image_files.h"
 
 namespace quantbench {
@@ -25,18 +25,22 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
   require(gap.empty(), "{}", gap);
   const fs::path train = folder_of(config.root, "train"), val = folder_of(config.root, "val");
   const std::vector<std::string> classes = class_folders(train);
-  require(classes == class_folders(val),
-          "Dataset imagenet: the folders train and val do not hold the same classes.");
+  const std::string& labels = config.options.text("val_labels");
+  require(
+      !labels.empty() || classes == class_folders(val),
+      "Dataset imagenet: the folders train and val do not hold the same classes; where val holds "
+      "the images themselves, --imagenet.val_labels=FILE gives their classes.");
   Sha256 digest;
   std::vector<ImageFile> training = list_images(train, classes, digest, "imagenet");
-  std::vector<ImageFile> test = list_images(val, classes, digest, "imagenet");
+  std::vector<ImageFile> test = labels.empty()
+                                    ? list_images(val, classes, digest, "imagenet")
+                                    : list_labelled_images(val, config.root / "imagenet" / labels,
+                                                           classes, digest, "imagenet");
   HeldOut split = hold_out(static_cast<int64_t>(training.size()), config, "imagenet");
   for (int64_t held : split.validation) digest.update(fmt::format(" {}", held));
-  const ImageFilesConfig how{"imagenet", static_cast<int>(config.options.integer("resize")),
-                             static_cast<int>(config.options.integer("crop"))};
-  return std::make_unique<ImageFilesDataset>(how, static_cast<int64_t>(classes.size()),
-                                             std::move(training), std::move(split), std::move(test),
-                                             digest.hex());
+  return std::make_unique<ImageFilesDataset>(
+      "imagenet", config, config.root / "imagenet", static_cast<int64_t>(classes.size()),
+      std::move(training), std::move(split), std::move(test), digest.hex());
 }
 
 DatasetEntry entry() {
@@ -46,8 +50,10 @@ DatasetEntry entry() {
       "ImageNet (ILSVRC 2012), imagenet/{train,val}/WNID/*.JPEG; fingerprint by names, "
       "sizes and the contents of 2,000 files of each split";
   made.options = hold_out_options(10000, int64_t{1} << 24);
-  made.options.push_back(Option::integer("resize", 256, 8, 4096, "shorter side before the crop"));
-  made.options.push_back(Option::integer("crop", 224, 8, 4096, "side of what the network sees"));
+  made.options.push_back(Option::text("val_labels", "",
+                                      "file in imagenet/ with the class of each image of a val/ "
+                                      "without class folders"));
+  for (Option& option : image_options()) made.options.push_back(std::move(option));
   made.open = open;
   made.missing = missing;
   return made;

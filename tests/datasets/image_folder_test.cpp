@@ -62,6 +62,51 @@ TEST(ImageFolder, FoldersSplitWhereThereAreAny) {
   EXPECT_EQ(data->size(Split::Test), 6);
 }
 
+TEST(ImageFolder, AllOfItCanBeTheTestSplit) {
+  const TemporaryFolder folder;
+  fill(folder / "pets", 3);
+
+  const auto data = open(folder.path(), {{"path", "pets"}, {"test_percent", "100"}});
+
+  EXPECT_EQ(data->size(Split::Test), 6);
+  EXPECT_EQ(data->size(Split::Train), 0);
+  EXPECT_EQ(data->sample_name(Split::Test, 4), "dog/001.png");
+}
+
+TEST(ImageFolder, AFileCanLabelATestFolderWithoutClassFolders) {
+  const TemporaryFolder folder;
+  fill(folder / "pets/train", 2);
+  put(folder / "pets/val/x.png", {0, 0, 255});
+  put(folder / "pets/val/y.png", {255, 0, 0});
+  write_bytes(folder / "pets/labels.txt", "y.png 1\nx.png cat a third column\n");
+  const auto labelled = [&] {
+    return open(folder.path(), {{"path", "pets"}, {"test_labels", "labels.txt"}});
+  };
+  const auto data = labelled();
+  EXPECT_EQ(integers(data->batch(Split::Test, {{0, 1}, false, RandomStream(0, "")}).target),
+            (std::vector<int64_t>{0, 1}));
+  const std::string before = data->fingerprint();
+
+  write_bytes(folder / "pets/labels.txt",
+              "ImageId,PredictionString\nx,dog 1 2 3 4\ny,dog 5 6 7 8\n");
+  EXPECT_EQ(integers(labelled()->batch(Split::Test, {{0, 1}, false, RandomStream(0, "")}).target),
+            (std::vector<int64_t>{1, 1}));
+  EXPECT_NE(labelled()->fingerprint(), before);
+
+  write_bytes(folder / "pets/labels.txt", "x.png 0\n");
+  EXPECT_THAT(error_of(labelled), HasSubstr("has no row for the image y.png"));
+  write_bytes(folder / "pets/labels.txt", "x.png 0\ny.png 1\nz.png 1\n");
+  EXPECT_THAT(error_of(labelled), HasSubstr("has a row for z.png"));
+  write_bytes(folder / "pets/labels.txt", "x.png 0\ny.png 1\nx.png 1\n");
+  EXPECT_THAT(error_of(labelled), HasSubstr("has two rows for 'x.png'"));
+  write_bytes(folder / "pets/labels.txt", "x.png 0\ny.png 2\n");
+  EXPECT_THAT(error_of(labelled), HasSubstr("row 2 names the class '2'"));
+  write_bytes(folder / "pets/labels.txt", "x.png 0\ny.png\n");
+  EXPECT_THAT(error_of(labelled), HasSubstr("row 2 gives 'y.png' no class"));
+  fs::remove(folder / "pets/labels.txt");
+  EXPECT_THAT(error_of(labelled), HasSubstr("is not there"));
+}
+
 TEST(ImageFolder, MistakesEndInASentence) {
   const TemporaryFolder folder;
   EXPECT_THAT(error_of([&] { open(folder.path(), {}); }), HasSubstr("--image_folder.path"));

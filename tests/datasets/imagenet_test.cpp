@@ -124,6 +124,22 @@ TEST_F(ImageNetFolder, RefusesAJpegThatIsCutOff) {
   EXPECT_THROW(take(*open(), Split::Test, 0), Error);
 }
 
+TEST_F(ImageNetFolder, LabelsAFlatValidationFolderFromAFile) {
+  for (const char* wnid : {"n01", "n02"}) {
+    fs::rename(root_ / "imagenet/val" / wnid / "c.png",
+               root_ / "imagenet/val" / (std::string(wnid) + ".png"));
+    fs::remove_all(root_ / "imagenet/val" / wnid);
+  }
+  EXPECT_THROW(open(), Error);
+  std::ofstream(root_ / "imagenet/val.txt") << "n01.png 1\nn02.png n01\n";
+
+  const auto dataset = open({{"val_labels", "val.txt"}});
+
+  EXPECT_EQ(take(*dataset, Split::Test, 0).target[0].item<int64_t>(), 1);
+  EXPECT_EQ(take(*dataset, Split::Test, 1).target[0].item<int64_t>(), 0);
+  EXPECT_EQ(dataset->sample_name(Split::Test, 1), "val/n02.png");
+}
+
 TEST_F(ImageNetFolder, RefusesWhatItCannotRead) {
   std::ofstream(root_ / "imagenet/val/n01/c.png") << "no picture";
   EXPECT_THROW(take(*open(), Split::Test, 0), Error);

@@ -5,6 +5,7 @@
 #include "datasets/dataset.h"
 #include "datasets/idx.h"
 #include "datasets/image_header.h"
+#include "datasets/image_labels.h"
 #include "datasets/npz.h"
 #include "tests/fuzz/target.h"
 
@@ -39,6 +40,10 @@ const Registration idx("idx", [](std::string_view bytes) {
 
 const Registration image_header("image_header",
                                 [](std::string_view bytes) { checked_image_size(bytes, "it"); });
+
+const Registration image_labels("image_labels", [](std::string_view bytes) {
+  read_label_file(file_of("image_labels", bytes), {"cat", "dog"}, "it");
+});
 
 const Registration tu("tu", [](std::string_view bytes) {
   const char* const names[] = {"A", "graph_indicator", "graph_labels", "node_labels",
