@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr const char* kFormat = "1";
-constexpr const char* kKeys[] = {"batch", "augment", "precision", "seed", "evaluation.batch"};
+constexpr const char* kKeys[] = {"batch",     "batch.parts", "augment",
+                                 "precision", "seed",        "evaluation.batch"};
 
 // The program and the library that holds quantbench, to the byte: another build may round
 // otherwise.

@@ -57,6 +57,9 @@ std::vector<Option> make_options() {
                                  kind)));
   out.push_back(Option::integer("seed", 1, 0, int64_t{1} << 53, "seed of every random stream"));
   out.push_back(Option::integer("batch", 128, 1, 65536, "training batch size"));
+  out.push_back(Option::integer("batch.parts", 1, 1, 65536,
+                                "parts in which each training batch is computed, their gradients "
+                                "added: less memory; BatchNorm sees the parts"));
   out.push_back(Option::flag("augment", true, "the dataset's standard training augmentation"));
   out.push_back(Option::choice("precision", "fp32", {"fp32", "bf16"},
                                "compute type of convolutions and matrix products in training"));
@@ -209,6 +212,8 @@ std::string Recipe::canonical() const {
   for (const auto& [section, options] :
        {std::pair{method, &method_options}, std::pair{model, &model_options},
         std::pair{dataset, &dataset_options}})
+  if (all["calibration.list"].empty()) all.erase("calibration.list");
+  if (all["batch.parts"] == "1") all.erase("batch.parts");
     for (const auto& [key, value] : options->canonical()) all[section + "." + key] = value;
   std::string out;
   for (const auto& [key, value] : all) out += key + " = " + value + "\n";

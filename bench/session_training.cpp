@@ -43,6 +43,7 @@ TrainerConfig Session::trainer_config(const std::string& stage) {
   config.stage = stage;
   config.budget = training_budget(recipe_, stage);
   config.batch = v.integer("batch");
+  config.batch_parts = v.integer("batch.parts");
   config.augment = v.flag("augment");
   config.bf16 = v.text("precision") == "bf16";
   config.ema = v.real(stage + ".ema");

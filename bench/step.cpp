@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
+
 namespace quantbench {
 
 double epochs_into_phase(const Progress& progress) {
@@ -10,23 +12,58 @@ double epochs_into_phase(const Progress& progress) {
          static_cast<double>(progress.step) / static_cast<double>(progress.steps);
 }
 
+namespace {
+
+// The batch as up to `count` batches of equal size, the last one smaller if need be.
+std::vector<Batch> parted(const Batch& batch, int64_t count) {
+  if (count == 1) return {batch};
+  require(!batch.topology && !batch.scored_rows.defined(),
+          "batch.parts: a batch of graphs is not computed in parts.");
+  const int64_t samples = batch.target.size(0), size = (samples + count - 1) / count;
+  std::vector<Batch> out;
+  for (int64_t first = 0; first < samples; first += size) {
+    const auto part = [&](const Tensor& t) {
+      return t.defined() ? t.narrow(0, first, std::min(size, samples - first)) : t;
+    };
+    out.push_back({part(batch.input), part(batch.target), {}, part(batch.sample_ids), nullptr});
+  }
+  return out;
+}
+
+}  // namespace
+
 StepOutcome training_step(Network& network, Method& method, PhaseOptimizer& optimizer,
-                          const Batch& batch, const Progress& progress, uint64_t library_seed) {
+                          const Batch& batch, const Progress& progress, uint64_t library_seed,
+                          int64_t parts) {
   torch::manual_seed(library_seed);
   optimizer.clear_gradients();
   method.before_step(network, progress);
-  const Tensor logits = batch.scored(network.forward(batch));
-  const Tensor task_loss = torch::cross_entropy_loss(logits, batch.target);
-  Tensor loss = task_loss;
-  if (const Tensor extra = method.loss_term(network, progress); extra.defined())
-    loss = loss + extra;
-  // A phase may only look: nothing learns, and nothing needs a gradient.
-  if (loss.requires_grad()) loss.backward();
+  StepOutcome out{progress.step, {}, {}, {}, batch.target.size(0)};
+  const auto add = [](Tensor& sum, const Tensor& more) {
+    sum = sum.defined() ? sum + more.detach() : more.detach();
+  };
+  const std::vector<Batch> all = parted(batch, parts);
+  for (size_t k = 0; k < all.size(); ++k) {
+    const Batch& part = all[k];
+    const Tensor logits = part.scored(network.forward(part));
+    Tensor task_loss = torch::cross_entropy_loss(logits, part.target);
+    if (all.size() > 1)
+      task_loss = task_loss * (static_cast<double>(part.target.size(0)) /
+                               static_cast<double>(batch.target.size(0)));
+    Tensor loss = task_loss;
+    if (k + 1 == all.size())
+      if (const Tensor extra = method.loss_term(network, progress); extra.defined())
+        loss = loss + extra;
+    // A phase may only look: nothing learns, and nothing needs a gradient.
+    if (loss.requires_grad()) loss.backward();
+    add(out.task_loss, task_loss);
+    add(out.loss, loss);
+    add(out.correct, logits.detach().argmax(1).eq(part.target).sum());
+  }
   method.after_backward(network, progress);
   optimizer.step(epochs_into_phase(progress));
   method.after_step(network, progress);
-  return {progress.step, task_loss.detach(), loss.detach(),
-          logits.detach().argmax(1).eq(batch.target).sum(), batch.target.size(0)};
+  return out;
 }
 
 EpochTally::EpochTally(const nlohmann::json& counters)

@@ -22,9 +22,13 @@ struct StepOutcome {
 double epochs_into_phase(const Progress& progress);
 
 // Clears gradients, runs forward and backward between the method's hooks, steps the optimizer.
-// `library_seed` is for LibTorch's own generator (dropout), a function of the position.
+// `library_seed` is for LibTorch's own generator (dropout), a function of the position. In `parts`
+// the batch goes through the network one after the other, in turn forward and backward: gradients
+// are those of the whole batch's mean loss, BatchNorm's statistics are each part's, and the
+// method's term is that behind the last. Throws Error when a batch of graphs is to be parted.
 StepOutcome training_step(Network& network, Method& method, PhaseOptimizer& optimizer,
-                          const Batch& batch, const Progress& progress, uint64_t library_seed);
+                          const Batch& batch, const Progress& progress, uint64_t library_seed,
+                          int64_t parts = 1);
 
 // Sums of the running epoch. Outcomes are fetched from the device in bunches; the sums are the same
 // however they are bunched.

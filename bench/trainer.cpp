@@ -192,7 +192,7 @@ void Trainer::step(const Batch& batch, const Position& at) {
   const Progress now = progress(at);
   try {
     tally_.add(training_step(network_, method_, *optimizer_, batch, now,
-                             library_seed("dropout", now.global_step)));
+                             library_seed("dropout", now.global_step), config_.batch_parts));
   } catch (const std::exception&) {
     settle(at);  // what a hook stumbled over may come from a loss that was not finite
     throw;

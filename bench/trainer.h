@@ -21,7 +21,7 @@ enum class Select { Last, BestTop1, BestLoss };
 struct TrainerConfig {
   std::string stage;  // "fp32" or "train"
   TrainingBudget budget;
-  int64_t batch = 128;
+  int64_t batch = 128, batch_parts = 1;
   bool augment = true;
   bool bf16 = false;
   double ema = 0;  // decay of the averaged weights, 0: off

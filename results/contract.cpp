@@ -34,6 +34,8 @@ std::string lines_of(const std::string& recipe, const std::string& prefix) {
 
 std::string data_of_training(const std::string& recipe) {
   std::string out = "batch " + recipe_value(recipe, "batch");
+  const std::string parts = recipe_value(recipe, "batch.parts");
+  if (!parts.empty() && parts != "1") out += " in " + parts + " parts";
   if (recipe_value(recipe, "augment") == "yes") out += ", augmented";
   if (recipe_value(recipe, "precision") == "bf16") out += ", bf16";
   return out;

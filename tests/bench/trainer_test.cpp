@@ -36,11 +36,15 @@ struct Bench {
     };
   }
 
-  void train() {
+  void train(const std::optional<Checkpoint>& from = std::nullopt) {
+    if (from) restore(*network, *method, from->state);
     Trainer trainer(*network, *method, *dataset, config,
-                    {[&](Checkpoint& c) { saved.push_back(c); },
+                    {[&](Checkpoint& c) {
+                       saved.push_back(c);  // a file would hold numbers, not what moves on
+                       for (auto& [name, tensor] : saved.back().optimizer) tensor = tensor.clone();
+                     },
                      [&](const EpochRow& row) { rows.push_back(row); }, display});
-    trainer.run(std::nullopt);
+    trainer.run(from);
     kept = trainer.kept();
     chosen = trainer.validation_top1();
   }
@@ -77,6 +81,36 @@ TEST(Trainer, LossFallsAndEveryEpochIsReported) {
   EXPECT_FALSE(bench.saved[0].position.begun);
   EXPECT_TRUE(bench.saved[1].position.begun);
   EXPECT_EQ(bench.saved[2].position.phase, 1);
+}
+
+TEST(Trainer, ABatchInPartsHasTheGradientOfTheWhole) {
+  Bench whole, parts;
+  parts.config.batch_parts = 7;  // of 50 samples: 8, ..., 8, 2
+
+  whole.train();
+  parts.train();
+
+  EXPECT_NEAR(parts.rows[1].train_loss, whole.rows[1].train_loss, 1e-4);
+  EXPECT_EQ(parts.rows[1].train_top1, whole.rows[1].train_top1);
+  const auto expected = whole.network->state(), got = parts.network->state();
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_TRUE(torch::allclose(got[i].second, expected[i].second, 1e-3, 1e-5))
+        << expected[i].first;
+}
+
+TEST(Trainer, GoesOnWithBatchesInPartsToTheSameBits) {
+  Bench straight, resumed;
+  straight.config.batch_parts = resumed.config.batch_parts = 3;
+  straight.config.checkpoint_seconds = 0;  // before each step
+  straight.train();
+  const Checkpoint& middle = straight.saved.at(straight.saved.size() / 2);
+  ASSERT_GT(middle.position.step, 0);
+
+  resumed.train(middle);
+
+  const auto expected = straight.network->state(), got = resumed.network->state();
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_TRUE(torch::equal(got[i].second, expected[i].second)) << expected[i].first;
 }
 
 TEST(Trainer, ANonFiniteLossIsOneSentence) {
