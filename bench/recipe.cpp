@@ -71,6 +71,9 @@ std::vector<Option> make_options() {
   add_training(out, "train", "the method's own training");
   out.push_back(Option::integer("calibration.samples", 512, 1, 1000000,
                                 "training samples, without augmentation, that the method may see"));
+  out.push_back(Option::text("calibration.list", "",
+                             "file with the names of those samples, one a line (a run writes its "
+                             "own as calibration.txt), instead of drawing them by the seed"));
   out.push_back(Option::integer("evaluation.batch", 250, 1, 65536, "batch size of evaluation"));
   out.push_back(Option::integer("loader.threads", -1, -1, 64,
                                 "threads that make batches ahead, 0: none; no part of a run's "
@@ -209,11 +212,11 @@ std::string Recipe::canonical() const {
   all.erase("convert");
   for (const char* kind : {"method.plugin", "dataset.plugin", "model.plugin"})
     if (all[kind].empty()) all.erase(kind);
+  if (all["calibration.list"].empty()) all.erase("calibration.list");
+  if (all["batch.parts"] == "1") all.erase("batch.parts");
   for (const auto& [section, options] :
        {std::pair{method, &method_options}, std::pair{model, &model_options},
         std::pair{dataset, &dataset_options}})
-  if (all["calibration.list"].empty()) all.erase("calibration.list");
-  if (all["batch.parts"] == "1") all.erase("batch.parts");
     for (const auto& [key, value] : options->canonical()) all[section + "." + key] = value;
   std::string out;
   for (const auto& [key, value] : all) out += key + " = " + value + "\n";

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "bench/calibration_set.h"
 #include "bench/fp32_weights.h"
 #include "bench/interrupt.h"
 #include "bench/model_file.h"
@@ -114,6 +115,7 @@ RunRecord Runner::run(const Recipe& recipe) {
   keep_plugin("dataset", recipe.dataset, config_.store);
   keep_plugin("model", recipe.model, config_.store);
   keep_model(recipe.model, config_.store);
+  keep_calibration_list(recipe, config_.store);
   return execute(recipe, store_.begin(run), false);
 }
 
@@ -170,7 +172,8 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
                          [&](const EpochRow& row) { store_.add_epochs(run.id, {row}); },
                          weight_file(recipe, data, config_.store),
                          config_.fresh_baseline ? fs::path() : baselines_folder(config_.store),
-                         run.uid};
+                         run.uid,
+                         calibration_list(recipe, config_.store)};
     display_.line(fmt::format("{}Run {}: {} on {} / {}, seed {}", announcement_, run.id, run.method,
                               run.model, run.dataset, run.seed));
     Session session(recipe, *dataset, config, display_);
@@ -182,6 +185,7 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
     for (const EpochRow& row : store_.epochs(run.id)) train_seconds += row.seconds;
     out.result.train_seconds = train_seconds;
     const RunStatus status = out.doubts.empty() ? RunStatus::Ok : RunStatus::Mistrusted;
+    for (const std::string& remark : dataset->remarks()) display_.line(remark);
     store_.finish(run.id, status, fmt::format("{}", fmt::join(out.doubts, " ")), out.result,
                   out.sites, out.latencies, out.predictions, out.artefacts);
   } catch (const Interrupted& stop) {

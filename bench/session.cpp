@@ -1,8 +1,8 @@
 #include "bench/session.h"
 
 #include "base/error.h"
-#include "bench/provenance.h"
-#include "datasets/loader.h"
+#include "bench/calibration_set.h"
+#include "bench/data_source.h"
 #include "models/model.h"
 
 namespace quantbench {
@@ -10,12 +10,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<Batch> calibration_batches(const Dataset& dataset, const Recipe& recipe,
+std::vector<Batch> calibration_batches(const Dataset& dataset, const std::vector<int64_t>& order,
                                        torch::Device device) {
-  const int64_t wanted =
-      std::min(recipe.values.integer("calibration.samples"), dataset.size(Split::Train));
-  const std::vector<int64_t> order =
-      permutation(dataset.size(Split::Train), RandomStream(recipe.seed, "calibration"));
+  const auto wanted = static_cast<int64_t>(order.size());
   const int64_t batch = std::min<int64_t>(128, wanted);
   std::vector<Batch> out;
   for (int64_t first = 0; first < wanted; first += batch) {
@@ -39,7 +36,7 @@ void require_one_kind(const Recipe& recipe) {
 
 std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, const fs::path& root) {
   require_one_kind(recipe);
-  return datasets().get(recipe.dataset).open({root, recipe.dataset_options, recipe.seed});
+  return open_data(recipe, root);
 }
 
 Graph graph_of(const Recipe& recipe, const Dataset& dataset) {
@@ -74,7 +71,9 @@ SessionResult Session::run(bool resume) {
     train_fp32(from);
   }
   SessionResult out;
-  calibration_ = calibration_batches(dataset_, recipe_, device_);
+  const auto positions = calibration_positions(recipe_, dataset_, config_.calibration);
+  calibrated_on_ = calibration_rows(dataset_, positions);
+  calibration_ = calibration_batches(dataset_, positions, device_);
   train_method(planned ? from : std::nullopt);
   finish(out);
   measure_kept(out);
@@ -89,11 +88,6 @@ void Session::save(Checkpoint& checkpoint) {
 
 void Session::seed_library(const std::string& moment) const {
   torch::manual_seed(RandomStream(recipe_.seed, moment).seed());
-}
-
-int Session::loader_threads() const {
-  const int64_t asked = recipe_.values.integer("loader.threads");
-  return static_cast<int>(asked >= 0 ? asked : std::clamp(usable_cpus() / 4, 1, 8));
 }
 
 MethodContext Session::method_context() {

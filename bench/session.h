@@ -20,9 +20,10 @@ struct SessionConfig {
   std::string device = "cpu";
   double checkpoint_seconds = 60;
   std::function<void(const EpochRow&)> epoch;
-  std::filesystem::path weights = {};    // what fp32.weights names; "": found by its own text
-  std::filesystem::path baselines = {};  // FP32 networks to share (baseline_cache.h); "": none
-  std::string run = {};                  // uid
+  std::filesystem::path weights = {};         // what fp32.weights names; "": found by its own text
+  std::filesystem::path baselines = {};       // FP32 networks to share (baseline_cache.h); "": none
+  std::string run = {};                       // uid
+  std::vector<std::string> calibration = {};  // names that the recipe's list gives
 };
 
 struct SessionResult {
@@ -86,8 +87,6 @@ class Session {
   void write_onnx_files(const EngineExecutor& executor, SessionResult& out);
   std::vector<LatencyRow> latencies(const EngineExecutor& executor);
   MethodContext method_context();
-  int loader_threads() const;
-
   const Recipe& recipe_;
   const Dataset& dataset_;
   SessionConfig config_;
@@ -96,6 +95,7 @@ class Session {
   std::unique_ptr<Network> network_;
   std::unique_ptr<Method> method_;
   std::vector<Batch> calibration_;
+  std::string calibrated_on_;                        // the names of its samples, one a line
   std::map<std::string, SavedState> kept_;           // as the trainer left them
   nlohmann::json facts_ = nlohmann::json::object();  // measured on the way: in checkpoints
 };

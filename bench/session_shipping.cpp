@@ -1,4 +1,5 @@
 // The part of a session that packages the frozen network and measures it on both sides.
+#include <algorithm>
 #include <cmath>
 
 #include "base/file.h"
@@ -6,6 +7,7 @@
 #include "base/safe_name.h"
 #include "base/sha256.h"
 #include "bench/accuracy.h"
+#include "bench/data_source.h"
 #include "bench/latency.h"
 #include "bench/onnx_files.h"
 #include "bench/oracle.h"
@@ -50,7 +52,7 @@ Accuracy Session::measure(const std::string& title, const std::string& kind,
   if (split == Split::Test) config.samples = recipe_.values.integer("evaluation.samples");
   config.kind = kind;
   config.device = device;
-  config.loader_threads = loader_threads();
+  config.loader_threads = loader_threads(recipe_, dataset_);
   const int64_t total = dataset_.size(split);
   display_.begin(title, config.samples ? std::min(total, config.samples) : total);
   Accuracy out = measure_accuracy(dataset_, config, classifier,
@@ -96,6 +98,9 @@ void Session::finish(SessionResult& out) {
   r.size_paper_bits = std::llround(packaged.paper_size.bits);
   r.size_paper_parameters = packaged.paper_size.parameters;
   r.figures = method_->figures();
+  if (simulated.samples < dataset_.size(Split::Test))
+    r.figures.emplace_back("test_share", static_cast<double>(simulated.samples) /
+                                             static_cast<double>(dataset_.size(Split::Test)));
   if (facts_.contains("validation_top1")) r.validation_top1 = facts_["validation_top1"];
   double total = 0, stepping = 0;
   for (const auto& seconds : facts_["seconds"]) {
@@ -152,6 +157,10 @@ void Session::finish(SessionResult& out) {
       {"oracle_samples", verdict.samples},
       {"oracle_different",
        verdict.different}}.dump();
+  out.artefacts["calibration.json"] = nlohmann::json{
+      {"samples", std::count(calibrated_on_.begin(), calibrated_on_.end(), '\n')},
+      {"sha256", sha256(calibrated_on_)}}.dump();
+  write_atomically(config_.folder / "calibration.txt", calibrated_on_);
   if (facts_.contains("fp32")) out.artefacts["fp32.json"] = facts_["fp32"].dump();
   write_onnx_files(executor, out);
   for (const auto& [name, text] : out.artefacts)

@@ -3,8 +3,8 @@
 #include "base/sha256.h"
 #include "bench/accuracy.h"
 #include "bench/baseline_cache.h"
+#include "bench/data_source.h"
 #include "bench/fp32_weights.h"
-#include "bench/provenance.h"
 #include "bench/session.h"
 #include "bench/trainer.h"
 #include "models/weight_file.h"
@@ -55,7 +55,7 @@ TrainerConfig Session::trainer_config(const std::string& stage) {
   config.device = device_;
   config.evaluation_batch = v.integer("evaluation.batch");
   config.checkpoint_seconds = config_.checkpoint_seconds;
-  config.loader_threads = loader_threads();
+  config.loader_threads = loader_threads(recipe_, dataset_);
   config.context = [this] { return method_context(); };
   return config;
 }

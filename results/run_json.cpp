@@ -37,6 +37,13 @@ Json provenance_json(const Provenance& p) {
 
 }  // namespace
 
+std::string partial_note(const RunResult& result) {
+  for (const auto& [name, value] : result.figures)
+    if (name == "test_share" && value < 1)
+      return fmt::format("; {:.1f} % of the test split", 100 * value);
+  return "";
+}
+
 Json summary_json(const RunRecord& run, const RunResult& r) {
   return {{"id", run.id},
           {"identity", run.identity},

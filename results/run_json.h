@@ -8,6 +8,10 @@
 
 namespace quantbench {
 
+// "; 2.0 % of the test split" where a result stands for a part of it only, else "": such a result
+// is never ranked with whole ones (results/contract.h).
+std::string partial_note(const RunResult& result);
+
 // One run in a line: id, identity, method, model, dataset, seed, status, top1_simulated,
 // top1_shipped, size_bytes, weight_bits_average, ...
 nlohmann::ordered_json summary_json(const RunRecord& run, const RunResult& result);

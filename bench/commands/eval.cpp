@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "bench/accuracy.h"
 #include "bench/commands/commands.h"
+#include "bench/data_source.h"
 #include "bench/onnx_comparison.h"
 #include "bench/oracle.h"
 #include "datasets/dataset.h"
@@ -20,9 +21,7 @@ namespace quantbench {
 namespace {
 
 std::unique_ptr<Dataset> dataset_of(const Arguments& arguments, const Recipe& recipe) {
-  return datasets()
-      .get(recipe.dataset)
-      .open({data_root(arguments.runner.data), recipe.dataset_options, recipe.seed});
+  return open_data(recipe, data_root(arguments.runner.data));
 }
 
 Accuracy measured(const Arguments& arguments, const Recipe& recipe, const Dataset& dataset,
@@ -31,13 +30,27 @@ Accuracy measured(const Arguments& arguments, const Recipe& recipe, const Datase
   config.batch = recipe.values.integer("evaluation.batch");
   config.samples = recipe.values.integer("evaluation.samples");
   config.kind = "shipped";
+  config.loader_threads = loader_threads(recipe, dataset);
   ProgressDisplay display(arguments.runner.quiet);
   const int64_t total = dataset.size(Split::Test);
   display.begin("Accuracy", config.samples ? std::min(total, config.samples) : total);
   Accuracy accuracy = measure_accuracy(dataset, config, classifier,
                                        [&](int64_t done, int64_t) { display.update(done); });
   display.end();
+  for (const std::string& remark : dataset.remarks()) note("{}\n", remark);
   return accuracy;
+}
+
+double share_of(const Accuracy& accuracy, const Dataset& dataset) {
+  const auto all = static_cast<double>(std::max<int64_t>(dataset.size(Split::Test), 1));
+  return std::min(1.0, static_cast<double>(accuracy.samples) / all);
+}
+
+// "1000 test samples", "500 (50.0 %) of the test samples".
+std::string samples_text(const Accuracy& accuracy, const Dataset& dataset) {
+  const double share = share_of(accuracy, dataset);
+  return share < 1 ? fmt::format("{} ({:.1f} %) of the test samples", accuracy.samples, 100 * share)
+                   : fmt::format("{} test samples", accuracy.samples);
 }
 
 // An ONNX file, run by ONNX Runtime; with --against beside the package that it was made from.
@@ -71,6 +84,7 @@ int eval_onnx(const Arguments& arguments, const Recipe& recipe, const std::files
                                {"dataset_fingerprint", dataset->fingerprint()},
                                {"engine", model.name()},
                                {"samples", accuracy.samples},
+                               {"test_share", share_of(accuracy, *dataset)},
                                {"top1", accuracy.top1()},
                                {"top5", accuracy.top5()},
                                {"operators", operators}};
@@ -84,8 +98,9 @@ int eval_onnx(const Arguments& arguments, const Recipe& recipe, const std::files
     say("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     return 0;
   }
-  say("{}: top-1 {:.2f} %, top-5 {:.2f} % of {} test samples of {}, by {}\n", path.string(),
-      100 * accuracy.top1(), 100 * accuracy.top5(), accuracy.samples, recipe.dataset, model.name());
+  say("{}: top-1 {:.2f} %, top-5 {:.2f} % of {} of {}, by {}\n", path.string(),
+      100 * accuracy.top1(), 100 * accuracy.top5(), samples_text(accuracy, *dataset),
+      recipe.dataset, model.name());
   say("  its optimized graph: {}\n", text_of(operators));
   if (comparison)
     say("  {}: top-1 {:.2f} %; {:.2f} % of the answers equal; largest difference of a logit "
@@ -163,6 +178,7 @@ int eval_command(const Arguments& arguments) {
                                         {"dataset", recipe.dataset},
                                         {"dataset_fingerprint", dataset->fingerprint()},
                                         {"samples", accuracy.samples},
+                                        {"test_share", share_of(accuracy, *dataset)},
                                         {"top1", accuracy.top1()},
                                         {"top5", accuracy.top5()},
                                         {"size_bytes", bytes},
@@ -171,10 +187,11 @@ int eval_command(const Arguments& arguments) {
                                         {"oracles", json_of(engines, verdicts)}})
                     .dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   else
-    say("{}: top-1 {:.2f} %, top-5 {:.2f} % of {} test samples of {}; {} bytes, {:.1f} % of the "
-        "MACs on integers; {}\n",
-        path.string(), 100 * accuracy.top1(), 100 * accuracy.top5(), accuracy.samples,
-        recipe.dataset, bytes, 100 * executor.integer_share(), text_of(engines, verdicts));
+    say("{}: top-1 {:.2f} %, top-5 {:.2f} % of {} of {}; {} bytes, {:.1f} % of the MACs on "
+        "integers; {}\n",
+        path.string(), 100 * accuracy.top1(), 100 * accuracy.top5(),
+        samples_text(accuracy, *dataset), recipe.dataset, bytes, 100 * executor.integer_share(),
+        text_of(engines, verdicts));
   return std::all_of(verdicts.begin(), verdicts.end(),
                      [](const OracleVerdict& v) { return v.different == 0; })
              ? 0

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/torch.h"
 #include "bench/commands/commands.h"
+#include "bench/data_source.h"
 #include "bench/output.h"
 #ifdef QUANTBENCH_ONNX_PEERS
 #include "bench/onnx_peers.h"
@@ -89,9 +90,7 @@ int latency_command(const Arguments& arguments) {
     require(recipes.size() == 1, "'quantbench latency' takes every key once.");
     require_used(arguments.recipe, recipes);
     const Recipe& recipe = recipes[0];
-    dataset = datasets()
-                  .get(recipe.dataset)
-                  .open({data_root(arguments.runner.data), recipe.dataset_options, recipe.seed});
+    dataset = open_data(recipe, data_root(arguments.runner.data));
     request.batch = std::min(request.batch, dataset->size(Split::Test));
     request.inputs = [&dataset](int64_t samples) {
       BatchRequest some;

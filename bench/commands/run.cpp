@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "bench/calibration_set.h"
 #include "bench/commands/commands.h"
 #include "bench/fp32_weights.h"
 #include "bench/interrupt.h"
@@ -27,10 +28,10 @@ void print_outcome(const Arguments& arguments, const Store& store, const RunReco
         summary_json(run, r).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else if (run.status == RunStatus::Ok || run.status == RunStatus::Mistrusted) {
     say("run {}: {} {}/{} seed {}: {}; top-1 FP32 {}, simulated {}, shipped {}; {} bytes, {:.2f} "
-        "weight bits{}{}\n",
+        "weight bits{}{}{}\n",
         run.id, run.method, run.model, run.dataset, run.seed, name_of(run.status),
         percent(r.top1_fp32), percent(r.top1_simulated), percent(r.top1_shipped),
-        r.size_bytes.value_or(0), r.weight_bits_average.value_or(32),
+        r.size_bytes.value_or(0), r.weight_bits_average.value_or(32), partial_note(r),
         run.reason.empty() ? "" : ": ", run.reason);
   } else {
     say("run {}: {} {}/{} seed {}: {}: {}\n", run.id, run.method, run.model, run.dataset, run.seed,
@@ -138,6 +139,7 @@ int run_command(const Arguments& arguments) {
   if (!arguments.allocation.empty()) give_allocation(text, arguments.allocation);
   name_runs(text, arguments.runner.store);
   name_models(text);
+  name_calibration_list(text);
   std::vector<Recipe> recipes = expand(text);
   require_used(arguments.recipe, recipes);
   keep_part(recipes, arguments.part);

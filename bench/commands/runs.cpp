@@ -152,7 +152,7 @@ int runs_command(const Arguments& arguments) {
                           {epochs_of(store, run.id)},
                           {percent(r.top1_fp32)},
                           {percent(r.top1_simulated)},
-                          {percent(r.top1_shipped)},
+                          {percent(r.top1_shipped) + partial_note(r)},
                           {number(r.size_bytes)},
                           {run.started.substr(0, 10)},
                           {name}},
@@ -185,9 +185,9 @@ int show_command(const Arguments& arguments) {
   say("  started {}, finished {}, {} s in all, {} s training ({} % of it not in steps)\n",
       run.started, run.finished.empty() ? "-" : run.finished, number(r.total_seconds, "{:.1f}"),
       number(r.train_seconds, "{:.1f}"), percent(r.overhead));
-  say("\n  top-1 (%)        FP32 {}, simulated {}, shipped {} (of {} test samples)\n",
+  say("\n  top-1 (%)        FP32 {}, simulated {}, shipped {} (of {} test samples{})\n",
       percent(r.top1_fp32), percent(r.top1_simulated), percent(r.top1_shipped),
-      number(r.test_samples));
+      number(r.test_samples), partial_note(r));
   say("  size             {} bytes (package file), {} bits of {} parameters (the paper's way)\n",
       number(r.size_bytes), number(r.size_paper_bits), number(r.size_paper_parameters));
   for (const auto& [name, value] : r.figures) say("  {:<16} {:.10g}\n", name, value);
