@@ -77,7 +77,7 @@ TEST_F(OnnxRuns, BadOptionsGetOneSentence) {
   EXPECT_THAT(ask("convert nothing --to=qonnx --out=x").err, HasSubstr("There is no package file"));
   EXPECT_THAT(ask("convert nothing --to=tflite --out=x").err, HasSubstr("onnx-qdq"));
   EXPECT_THAT(ask("import nothing --out=x").err, HasSubstr("There is no file nothing"));
-  EXPECT_THAT(ask("import").err, HasSubstr("takes one .onnx file"));
+  EXPECT_THAT(ask("import").err, HasSubstr("takes one .onnx or weight file"));
 }
 
 TEST_F(OnnxRuns, ImportedFileIsAPackageLikeAnyOther) {
