@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
-#include "base/sha256.h"
+#include "bench/kept_files.h"
 
 namespace quantbench {
 namespace {
@@ -17,11 +17,10 @@ namespace fs = std::filesystem;
 
 constexpr char kKey[] = "calibration.list";
 constexpr uint64_t kMostBytes = uint64_t{1} << 28;
-constexpr size_t kDigits = 12;
 
 // The rows of lists that came from files in this process.
-std::map<std::string, std::string>& lists() {
-  static std::map<std::string, std::string> all;
+KeptFiles& lists() {
+  static KeptFiles all("calibration", ".txt");
   return all;
 }
 
@@ -45,19 +44,6 @@ std::vector<std::string> rows_of(const std::string& text, const std::string& wha
   return out;
 }
 
-// "NAME:DIGITS" of such a list; "" of a path.
-std::string digits_of(const std::string& name) {
-  const size_t colon = name.rfind(':');
-  if (colon == std::string::npos || name.size() != colon + 1 + kDigits) return "";
-  const std::string digits = name.substr(colon + 1);
-  return digits.find_first_not_of("0123456789abcdef") == std::string::npos ? digits : "";
-}
-
-fs::path kept_file(const std::string& digits, const fs::path& store) {
-  return (store.has_parent_path() ? store.parent_path() : fs::path(".")) / "calibration" /
-         (digits + ".txt");
-}
-
 }  // namespace
 
 void name_calibration_list(RecipeText& text) {
@@ -65,36 +51,30 @@ void name_calibration_list(RecipeText& text) {
   if (found == text.end()) return;
   for (std::string& value : found->second) {
     std::error_code code;
-    if (value.empty() || (!fs::exists(value, code) && !digits_of(value).empty())) continue;
+    if (value.empty() || (!fs::exists(value, code) && !digest_digits(value).empty())) continue;
     require(fs::is_regular_file(value, code), "{}: there is no file {}.", kKey, value);
     const std::string rows = text_of(rows_of(read_file(value, kMostBytes), value));
-    value = fs::path(value).filename().string() + ":" + sha256(rows).substr(0, kDigits);
-    lists()[value] = rows;
+    value = name_with_digest(fs::path(value).filename().string(), rows);
+    lists().add(value, rows);
   }
 }
 
 void keep_calibration_list(const Recipe& recipe, const fs::path& store) {
-  const auto found = lists().find(recipe.values.text(kKey));
-  if (found == lists().end()) return;
-  const fs::path kept = kept_file(digits_of(found->first), store);
-  if (fs::exists(kept)) return;
-  fs::create_directories(kept.parent_path());
-  write_atomically(kept, found->second);
+  lists().keep(recipe.values.text(kKey), store);
 }
 
 std::vector<std::string> calibration_list(const Recipe& recipe, const fs::path& store) {
   const std::string& name = recipe.values.text(kKey);
   if (name.empty()) return {};
-  if (const auto found = lists().find(name); found != lists().end())
-    return rows_of(found->second, name);
-  const std::string digits = digits_of(name);
-  const fs::path kept = kept_file(digits, store);
+  if (const std::string* known = lists().find(name)) return rows_of(*known, name);
+  const std::string digits = digest_digits(name);
+  const fs::path kept = lists().place(name, store);
   require(!digits.empty() && fs::exists(kept),
           "The calibration list {} is not here; give its file with --{}=FILE, or put it at {}.",
           name, kKey, kept.string());
   const std::vector<std::string> rows = rows_of(read_file(kept, kMostBytes), kept.string());
-  require(sha256(text_of(rows)).substr(0, kDigits) == digits, "{} is not the calibration list {}.",
-          kept.string(), name);
+  require(digest_digits(name_with_digest("", text_of(rows))) == digits,
+          "{} is not the calibration list {}.", kept.string(), name);
   return rows;
 }
 

@@ -1,8 +1,7 @@
 // Which training samples a method may calibrate on: some drawn by the run's seed, or those that a
 // list names. A list is a text file of sample names, one a line ("train/n01440764/x.JPEG"; of data
-// that is no files "train 17"). It is known by its name and the SHA-256 of its rows,
-// "NAME:0123456789ab", so that a changed list is another recipe; a copy is kept in calibration/
-// beside the store, where replay and resume find it.
+// that is no files "train 17"). It is known by its name and the digest of its rows
+// (kept_files.h); its copy lies in calibration/ beside the store.
 #pragma once
 
 #include <filesystem>

@@ -1,13 +1,12 @@
 #include "bench/model_file.h"
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/sha256.h"
+#include "bench/kept_files.h"
 #include "models/model.h"
 #include "models/operations.h"
 
@@ -17,11 +16,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 26;
-constexpr size_t kDigits = 12;
 
 // The descriptions of registered models that came from files.
-std::map<std::string, std::string>& descriptions() {
-  static std::map<std::string, std::string> all;
+KeptFiles& descriptions() {
+  static KeptFiles all("models", ".json");
   return all;
 }
 
@@ -35,19 +33,6 @@ bool is_plain(const std::string& name) {
          name.find_first_not_of(
              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
              std::string::npos;
-}
-
-// "NAME:DIGITS" of such a model; "" of any other name.
-std::string digits_of(const std::string& model) {
-  const size_t colon = model.find(':');
-  if (colon == std::string::npos || model.size() != colon + 1 + kDigits) return "";
-  const std::string digits = model.substr(colon + 1);
-  return digits.find_first_not_of("0123456789abcdef") == std::string::npos ? digits : "";
-}
-
-fs::path kept_file(const std::string& digits, const fs::path& store) {
-  return (store.has_parent_path() ? store.parent_path() : fs::path(".")) / "models" /
-         (digits + ".json");
 }
 
 bool runs_on_graphs(const Graph& graph) {
@@ -67,7 +52,7 @@ std::string register_file(const fs::path& path) {
           "{}: the network's name '{}' is not made of letters, digits, '_' and '-'.", path.string(),
           graph.name);
   const std::string description = graph_to_json(graph).dump();
-  const std::string name = graph.name + ":" + sha256(description).substr(0, kDigits);
+  const std::string name = name_with_digest(graph.name, description);
   if (is_registered(name)) return name;
   ModelEntry entry;
   entry.name = name;
@@ -82,7 +67,7 @@ std::string register_file(const fs::path& path) {
     return graph;
   };
   models().add(name, entry);
-  descriptions()[name] = description;
+  descriptions().add(name, description);
   return name;
 }
 
@@ -98,18 +83,12 @@ void name_models(RecipeText& text) {
 }
 
 void keep_model(const std::string& model, const fs::path& store) {
-  const auto found = descriptions().find(model);
-  if (found == descriptions().end()) return;
-  const fs::path kept = kept_file(digits_of(model), store);
-  if (fs::exists(kept)) return;
-  fs::create_directories(kept.parent_path());
-  write_atomically(kept, found->second);
+  descriptions().keep(model, store);
 }
 
 void find_model(const std::string& model, const fs::path& store) {
-  const std::string digits = digits_of(model);
-  if (digits.empty() || is_registered(model)) return;
-  const fs::path kept = kept_file(digits, store);
+  if (digest_digits(model).empty() || is_registered(model)) return;
+  const fs::path kept = descriptions().place(model, store);
   require(
       fs::exists(kept),
       "The network {} came from a file that is not here; give it with --model=FILE.json, or put "

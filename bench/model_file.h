@@ -1,6 +1,6 @@
 // Networks given as files: a graph's JSON (models/graph.h), as `--model net.json`. Such a model is
-// known by its name and the SHA-256 of its description, "NAME:0123456789ab", so that a changed file
-// is another model; a copy is kept in models/ beside the store, where replay and resume find it.
+// known by its name and the digest of its description (kept_files.h); its copy lies in models/
+// beside the store.
 #pragma once
 
 #include <filesystem>

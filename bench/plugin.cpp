@@ -11,10 +11,12 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/hexadecimal.h"
 #include "base/sha256.h"
 #include "datasets/dataset.h"
 #include "methods/method.h"
 #include "models/model.h"
+#include "results/run_folder.h"
 
 namespace quantbench {
 namespace {
@@ -42,13 +44,7 @@ std::set<Part> registered_parts() {
   return out;
 }
 
-bool is_digest(const std::string& text) {
-  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
-fs::path kept_folder(const fs::path& store) {
-  return (store.has_parent_path() ? store.parent_path() : fs::path(".")) / "plugins";
-}
+fs::path kept_folder(const fs::path& store) { return store_folder(store) / "plugins"; }
 
 std::vector<fs::path> folders(const fs::path& store) {
   std::vector<fs::path> out{kept_folder(store)};
@@ -115,8 +111,8 @@ void find_plugin(const std::string& kind, const std::string& wanted, const fs::p
   std::istringstream in(wanted);
   std::string name, version, digest;
   in >> name >> version >> digest;
-  require(is_digest(digest), "'{}' is no plug-in: it is its {}, version and SHA-256.", wanted,
-          kind);
+  require(is_hexadecimal(digest, 64), "'{}' is no plug-in: it is its {}, version and SHA-256.",
+          wanted, kind);
   if (registered_parts().count({kind, name})) return;
   const fs::path file = file_with(digest, store);
   require(!file.empty(),

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/hexadecimal.h"
 #include "base/safe_name.h"
 #include "base/text.h"
 #include "results/run_rows.h"
@@ -55,10 +56,6 @@ std::vector<ShardRun> runs_of(const Store& shard) {
     out.push_back(std::move(run));
   }
   return out;
-}
-
-bool is_uid(const std::string& text) {
-  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
 void check_record(const RunRecord& run, const fs::path& shard) {
@@ -134,7 +131,7 @@ Merged merge(Store& into, const fs::path& path, const MergeLimits& limits) {
   Transaction transaction(connection);
   Merged out;
   for (const ShardRun& known : runs_of(shard)) {
-    require(is_uid(known.uid),
+    require(is_hexadecimal(known.uid, 32),
             "Run {} of {} has no sound uid, so it cannot be told from others; it is not merged.",
             known.id, path.string());
     const int64_t here = number_of(connection, known.uid);

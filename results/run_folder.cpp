@@ -4,15 +4,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hexadecimal.h"
 
 namespace quantbench {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_uid(const std::string& text) {
-  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
 
 // The folder "NUMBER-..." of an older program; a number alone is no proof, since every store counts
 // from 1, but the recipe inside is. Empty when there is none.
@@ -30,11 +27,14 @@ fs::path numbered_folder(const fs::path& root, const RunRecord& run) {
 
 }  // namespace
 
+fs::path store_folder(const fs::path& store) {
+  return store.has_parent_path() ? store.parent_path() : fs::path(".");
+}
+
 fs::path run_folder(const fs::path& store, const RunRecord& run) {
-  require(is_uid(run.uid), "Run {} has no sound uid ('{}'), so its folder cannot be told.", run.id,
-          run.uid);
-  const fs::path root = store.has_parent_path() ? store.parent_path() : fs::path(".");
-  const fs::path folder = root / run.uid;
+  require(is_hexadecimal(run.uid, 32),
+          "Run {} has no sound uid ('{}'), so its folder cannot be told.", run.id, run.uid);
+  const fs::path root = store_folder(store), folder = root / run.uid;
   if (fs::exists(folder)) return folder;
   const fs::path older = numbered_folder(root, run);
   return older.empty() ? folder : older;
