@@ -8,12 +8,13 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/hexadecimal.h"
 #include "base/json.h"
 #include "base/safe_name.h"
 #include "base/text.h"
 #include "results/board.h"
 #include "results/contract_rows.h"
-#include "results/reference_json.h"
+#include "results/record_json.h"
 #include "results/statistics/statistics.h"
 
 namespace quantbench {
@@ -44,6 +45,18 @@ Json accuracy_json(const std::vector<ReferenceRun>& runs) {
     return std::isfinite(value) ? Json(std::round(1e8 * value) / 1e8) : Json(nullptr);
   };
   return {{"n", summary.n}, {"mean", share(summary.mean)}, {"std", share(summary.std)}};
+}
+
+// The system is named by its distribution; its kernel's build says more of a place than of a
+// number.
+Provenance without_kernel(Provenance provenance) {
+  provenance.os = provenance.os.substr(0, provenance.os.find(','));
+  return provenance;
+}
+
+// The keys of a canonical recipe that the runs of a configuration have in common.
+std::map<std::string, std::string> common_keys(const RunRecord& run) {
+  return recipe_lines(without_seed(run.recipe));
 }
 
 // `value` as an element of `list`, which gets it where it is new: its place.
@@ -124,8 +137,7 @@ std::string reference_text(std::vector<ReferenceRun> runs) {
     return a.record.seed < b.record.seed;
   });
   const RunRecord& first = runs.front().record;
-  auto keys = recipe_lines(first.recipe);
-  keys.erase("seed");
+  const auto keys = common_keys(first);
   Json out;
   out["reference"] = kVersion;
   out["name"] = valid_utf8(first.name);
@@ -143,9 +155,7 @@ std::string reference_text(std::vector<ReferenceRun> runs) {
   Json contracts = Json::array(), provenances = Json::array(), list = Json::array();
   for (const ReferenceRun& run : runs) {
     const RunRecord& r = run.record;
-    auto own = recipe_lines(r.recipe);
-    own.erase("seed");
-    require(own == keys && r.method_version == first.method_version,
+    require(common_keys(r) == keys && r.method_version == first.method_version,
             "Runs {} and {} are not of one configuration.", first.uid, r.uid);
     Json line{{"seed", r.seed},
               {"uid", r.uid},
@@ -153,8 +163,8 @@ std::string reference_text(std::vector<ReferenceRun> runs) {
               {"finished", r.finished},
               {"dataset_fingerprint", r.dataset_fingerprint}};
     line.update(result_json(run.result));
-    line["contract"] = place_in(contracts, plain_contract_json(run.contract));
-    line["provenance"] = place_in(provenances, plain_provenance_json(r.provenance));
+    line["contract"] = place_in(contracts, contract_json(run.contract));
+    line["provenance"] = place_in(provenances, provenance_json(without_kernel(r.provenance)));
     Json& latencies = line["latencies"] = Json::array();
     for (const LatencyRow& row : run.latencies) latencies.push_back(latency_json(row));
     list.push_back(std::move(line));
@@ -179,7 +189,7 @@ std::vector<ReferenceRun> parse_reference(std::string_view text, const std::stri
 
   std::vector<Contract> contracts;
   for (const auto& one : fields.list("contracts", kMostRuns))
-    contracts.push_back(contract_of_json(JsonFields(one, what + ", contracts")));
+    contracts.push_back(contract_of(JsonFields(one, what + ", contracts")));
   std::vector<Provenance> provenances;
   for (const auto& one : fields.list("provenances", kMostRuns))
     provenances.push_back(provenance_of(JsonFields(one, what + ", provenances")));

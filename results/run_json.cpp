@@ -1,39 +1,13 @@
 #include "results/run_json.h"
 
 #include "results/compare/candidate.h"
+#include "results/record_json.h"
 #include "results/sqlite.h"
 
 namespace quantbench {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <typename T>
-Json optional_json(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json figures_json(const std::vector<std::pair<std::string, double>>& figures) {
-  Json out = Json::object();
-  for (const auto& [name, value] : figures) out[name] = value;
-  return out;
-}
-
-Json provenance_json(const Provenance& p) {
-  return {{"source_revision", p.source_revision},
-          {"source_dirty", p.source_dirty},
-          {"compiler", p.compiler},
-          {"compiler_flags", p.compiler_flags},
-          {"build_type", p.build_type},
-          {"libraries", p.libraries},
-          {"cpu", p.cpu},
-          {"gpu", p.gpu},
-          {"isa", p.isa},
-          {"blas", p.blas},
-          {"os", p.os},
-          {"threads", p.threads},
-          {"device", p.device}};
-}
 
 }  // namespace
 
@@ -45,81 +19,39 @@ std::string partial_note(const RunResult& result) {
 }
 
 Json summary_json(const RunRecord& run, const RunResult& r) {
-  return {{"id", run.id},
-          {"identity", run.identity},
-          {"repetition", run.repetition},
-          {"method", run.method},
-          {"method_version", run.method_version},
-          {"model", run.model},
-          {"dataset", run.dataset},
-          {"seed", run.seed},
-          {"status", name_of(run.status)},
-          {"reason", run.reason},
-          {"started", run.started},
-          {"finished", run.finished},
-          {"top1_fp32", optional_json(r.top1_fp32)},
-          {"top1_simulated", optional_json(r.top1_simulated)},
-          {"top1_shipped", optional_json(r.top1_shipped)},
-          {"top5_simulated", optional_json(r.top5_simulated)},
-          {"validation_top1", optional_json(r.validation_top1)},
-          {"test_loss", optional_json(r.test_loss)},
-          {"test_samples", optional_json(r.test_samples)},
-          {"size_bytes", optional_json(r.size_bytes)},
-          {"size_paper_bits", optional_json(r.size_paper_bits)},
-          {"size_paper_parameters", optional_json(r.size_paper_parameters)},
-          {"weight_bits_average", optional_json(r.weight_bits_average)},
-          {"activation_bits_average", optional_json(r.activation_bits_average)},
-          {"macs", optional_json(r.macs)},
-          {"bops", optional_json(r.bops)},
-          {"integer_share", optional_json(r.integer_share)},
-          {"train_seconds", optional_json(r.train_seconds)},
-          {"total_seconds", optional_json(r.total_seconds)},
-          {"overhead", optional_json(r.overhead)},
-          {"figures", figures_json(r.figures)},
-          {"weights_hash", r.weights_hash},
-          {"package_hash", r.package_hash},
-          {"predictions_hash", r.predictions_hash},
-          {"dataset_fingerprint", run.dataset_fingerprint},
-          {"preprocessing", run.preprocessing},
-          {"folder", run.folder},
-          {"name", run.name},
-          {"tags", run.tags}};
+  Json out{{"id", run.id},
+           {"identity", run.identity},
+           {"repetition", run.repetition},
+           {"method", run.method},
+           {"method_version", run.method_version},
+           {"model", run.model},
+           {"dataset", run.dataset},
+           {"seed", run.seed},
+           {"status", name_of(run.status)},
+           {"reason", run.reason},
+           {"started", run.started},
+           {"finished", run.finished}};
+  out.update(result_json(r));
+  out.update(Json{{"dataset_fingerprint", run.dataset_fingerprint},
+                  {"preprocessing", run.preprocessing},
+                  {"folder", run.folder},
+                  {"name", run.name},
+                  {"tags", run.tags}});
+  return out;
 }
 
 Json contract_json(const Store& store, int64_t run) {
   Statement query = store.connection().prepare("SELECT contract FROM results WHERE run = ?");
   query.bind(run);
   const auto id = query.step() ? query.maybe_integer() : std::nullopt;
-  const Contract c = id ? contract_row(store, *id) : Contract();
-  const std::string plugin = recipe_value(store.run(run).recipe, "method.plugin");
-  return {{"baseline", c.baseline},
-          {"float_layers", c.float_layers},
-          {"eight_bit_layers", c.eight_bit_layers},
-          {"activation_bits", c.activation_bits},
-          {"calibration_hash", c.calibration_hash},
-          {"preprocessing_hash", c.preprocessing_hash},
-          {"training_budget", c.training_budget},
-          {"plugin", plugin}};
+  Json out = contract_json(id ? contract_row(store, *id) : Contract());
+  out["plugin"] = recipe_value(store.run(run).recipe, "method.plugin");
+  return out;
 }
 
 Json latencies_json(const Store& store, int64_t run) {
   Json out = Json::array();
-  for (const LatencyRow& l : store.latencies(run))
-    out.push_back({{"subject", l.subject},
-                   {"kind", l.kind},
-                   {"engine", l.engine},
-                   {"isa", l.isa},
-                   {"threads", l.threads},
-                   {"batch", l.batch},
-                   {"median_ms", l.median_ms},
-                   {"low_ms", l.low_ms},
-                   {"high_ms", l.high_ms},
-                   {"repetitions", l.repetitions},
-                   {"p50_ms", optional_json(l.p50_ms)},
-                   {"p90_ms", optional_json(l.p90_ms)},
-                   {"p99_ms", optional_json(l.p99_ms)},
-                   {"offline_batch", optional_json(l.offline_batch)},
-                   {"offline_per_second", optional_json(l.offline_per_second)}});
+  for (const LatencyRow& row : store.latencies(run)) out.push_back(latency_json(row));
   return out;
 }
 

@@ -83,6 +83,37 @@ TEST_F(Reference, ComesBackAsItWentIn) {
             std::vector<std::string>());
 }
 
+TEST_F(Reference, KeepsTheTailOfLatencies) {
+  Store store(path());
+  const int64_t run = add_run(store, some(1));
+  store.connection().execute(
+      "UPDATE latencies SET p50_ms = 2, p90_ms = 3, p99_ms = 5, offline_batch = 64, "
+      "offline_per_second = 700");
+
+  export_reference(store, {}, folder());
+
+  const LatencyRow was = store.latencies(run).at(0);
+  const LatencyRow row = read_reference(folder()).latencies(1).at(0);
+  EXPECT_EQ(row.p50_ms, was.p50_ms);
+  EXPECT_EQ(row.p90_ms, was.p90_ms);
+  EXPECT_EQ(row.p99_ms, 5);
+  EXPECT_EQ(row.offline_batch, 64);
+  EXPECT_EQ(row.offline_per_second, was.offline_per_second);
+}
+
+TEST_F(Reference, RunsThatWroteFilesForOtherToolsAreOfTheSameConfiguration) {
+  Store store(path());
+  add_run(store, some(1));
+  SomeRun second = some(2);
+  second.settings += "convert = qonnx\n";
+  add_run(store, second);
+
+  EXPECT_EQ(export_reference(store, {}, folder()), 1u);
+
+  EXPECT_EQ(Json::parse(read_file(only_file())).at("recipe").count("convert"), 0u);
+  EXPECT_EQ(read_reference(folder()).runs().size(), 2u);
+}
+
 TEST_F(Reference, AFileSaysMeanSeedsAndHours) {
   const Json json = file();
 
