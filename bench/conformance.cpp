@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "bench/data_source.h"
 #include "bench/interrupt.h"
 #include "bench/output.h"
 #include "bench/session.h"

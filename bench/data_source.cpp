@@ -6,7 +6,7 @@
 
 namespace quantbench {
 
-std::unique_ptr<Dataset> open_data(const Recipe& recipe, const std::filesystem::path& root) {
+std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, const std::filesystem::path& root) {
   const int64_t asked = recipe.values.integer("loader.threads");
   const int threads =
       asked >= 0 ? std::max(1, static_cast<int>(asked)) : std::clamp(usable_cpus(), 1, 32);

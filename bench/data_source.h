@@ -11,7 +11,7 @@ namespace quantbench {
 
 // Opens a recipe's dataset below `root`. One that is parallel itself gets `loader.threads` threads,
 // by default one a usable CPU, at most 32.
-std::unique_ptr<Dataset> open_data(const Recipe& recipe, const std::filesystem::path& root);
+std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, const std::filesystem::path& root);
 
 // How many batches a loader of `dataset` makes at a time: one where the dataset is parallel itself,
 // else `loader.threads`, by default a quarter of the CPUs, 1 to 8. 0: none ahead.

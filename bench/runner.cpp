@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "bench/calibration_set.h"
+#include "bench/data_source.h"
 #include "bench/fp32_weights.h"
 #include "bench/interrupt.h"
 #include "bench/model_file.h"
@@ -66,10 +67,6 @@ void find_parts(const RunRecord& run, const fs::path& store) {
   find_model(run.model, store);
 }
 
-fs::path baselines_folder(const fs::path& store) {
-  return (store.has_parent_path() ? store.parent_path() : fs::path(".")) / "baselines";
-}
-
 }  // namespace
 
 Runner::Runner(RunnerConfig config)
@@ -97,6 +94,7 @@ RunRecord Runner::replay(const RunRecord& before) {
 RunRecord Runner::run(const Recipe& recipe) {
   // What cannot be is told before there is a run of it.
   weight_file(recipe, data_root(config_.data), config_.store);
+  require_one_kind(recipe);
   const auto dataset = open_dataset(recipe, data_root(config_.data));
   graph_of(recipe, *dataset);
   RunRecord run;
@@ -165,15 +163,16 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
     const auto dataset = open_dataset(recipe, data);
     require(dataset->fingerprint() == run.dataset_fingerprint,
             "The files of dataset {} have changed since run {} began.", run.dataset, run.id);
-    SessionConfig config{folder,
-                         data,
-                         config_.device,
-                         config_.checkpoint_seconds,
-                         [&](const EpochRow& row) { store_.add_epochs(run.id, {row}); },
-                         weight_file(recipe, data, config_.store),
-                         config_.fresh_baseline ? fs::path() : baselines_folder(config_.store),
-                         run.uid,
-                         calibration_list(recipe, config_.store)};
+    SessionConfig config{
+        folder,
+        data,
+        config_.device,
+        config_.checkpoint_seconds,
+        [&](const EpochRow& row) { store_.add_epochs(run.id, {row}); },
+        weight_file(recipe, data, config_.store),
+        config_.fresh_baseline ? fs::path() : store_folder(config_.store) / "baselines",
+        run.uid,
+        calibration_list(recipe, config_.store)};
     display_.line(fmt::format("{}Run {}: {} on {} / {}, seed {}", announcement_, run.id, run.method,
                               run.model, run.dataset, run.seed));
     Session session(recipe, *dataset, config, display_);

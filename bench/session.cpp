@@ -34,11 +34,6 @@ void require_one_kind(const Recipe& recipe) {
           entry.graphs ? "graphs" : "images");
 }
 
-std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, const fs::path& root) {
-  require_one_kind(recipe);
-  return open_data(recipe, root);
-}
-
 Graph graph_of(const Recipe& recipe, const Dataset& dataset) {
   return build_model(recipe.model, {dataset.input_shape(), dataset.class_count()},
                      recipe.model_options.canonical());
@@ -51,7 +46,8 @@ Session::Session(const Recipe& recipe, const Dataset& dataset, SessionConfig con
       config_(std::move(config)),
       display_(display),
       device_(config_.device) {
-  network_ = std::make_unique<Network>(graph_of(recipe, dataset), RandomStream(recipe.seed, "init"));
+  network_ =
+      std::make_unique<Network>(graph_of(recipe, dataset), RandomStream(recipe.seed, "init"));
   method_ = methods().get(recipe.method).make(recipe.method_options);
 }
 

@@ -38,9 +38,6 @@ struct SessionResult {
 // Throws Error when a recipe's model and dataset are of different kinds.
 void require_one_kind(const Recipe& recipe);
 
-// Opens a recipe's dataset.
-std::unique_ptr<Dataset> open_dataset(const Recipe& recipe, const std::filesystem::path& root);
-
 // A recipe's network for its dataset. Throws Error where the one cannot take the other's samples.
 Graph graph_of(const Recipe& recipe, const Dataset& dataset);
 
@@ -87,6 +84,7 @@ class Session {
   void write_onnx_files(const EngineExecutor& executor, SessionResult& out);
   std::vector<LatencyRow> latencies(const EngineExecutor& executor);
   MethodContext method_context();
+
   const Recipe& recipe_;
   const Dataset& dataset_;
   SessionConfig config_;

@@ -6,12 +6,6 @@
 #include "base/error.h"
 
 namespace quantbench {
-
-double epochs_into_phase(const Progress& progress) {
-  return static_cast<double>(progress.epoch) +
-         static_cast<double>(progress.step) / static_cast<double>(progress.steps);
-}
-
 namespace {
 
 // The batch as up to `count` batches of equal size, the last one smaller if need be.
@@ -31,6 +25,11 @@ std::vector<Batch> parted(const Batch& batch, int64_t count) {
 }
 
 }  // namespace
+
+double epochs_into_phase(const Progress& progress) {
+  return static_cast<double>(progress.epoch) +
+         static_cast<double>(progress.step) / static_cast<double>(progress.steps);
+}
 
 StepOutcome training_step(Network& network, Method& method, PhaseOptimizer& optimizer,
                           const Batch& batch, const Progress& progress, uint64_t library_seed,

@@ -21,7 +21,7 @@ namespace quantbench {
 namespace {
 
 std::unique_ptr<Dataset> dataset_of(const Arguments& arguments, const Recipe& recipe) {
-  return open_data(recipe, data_root(arguments.runner.data));
+  return open_dataset(recipe, data_root(arguments.runner.data));
 }
 
 Accuracy measured(const Arguments& arguments, const Recipe& recipe, const Dataset& dataset,

@@ -90,7 +90,7 @@ int latency_command(const Arguments& arguments) {
     require(recipes.size() == 1, "'quantbench latency' takes every key once.");
     require_used(arguments.recipe, recipes);
     const Recipe& recipe = recipes[0];
-    dataset = open_data(recipe, data_root(arguments.runner.data));
+    dataset = open_dataset(recipe, data_root(arguments.runner.data));
     request.batch = std::min(request.batch, dataset->size(Split::Test));
     request.inputs = [&dataset](int64_t samples) {
       BatchRequest some;

@@ -32,7 +32,7 @@ Recipe recipe(RecipeText more = {}) {
 }
 
 TEST_F(DataProgram, WhatARunWritesOfItsCalibrationIsAListThatGivesItAgain) {
-  const auto dataset = open_data(recipe(), "");
+  const auto dataset = open_dataset(recipe(), "");
   const auto drawn = calibration_positions(recipe(), *dataset, {});
   ASSERT_EQ(drawn.size(), 6u);
   RecipeText text{

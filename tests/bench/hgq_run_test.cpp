@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "bench/data_source.h"
 #include "bench/session.h"
 #include "runtime/package.h"
 #include "runtime/reference_executor.h"

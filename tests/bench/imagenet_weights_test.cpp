@@ -33,7 +33,7 @@ TEST_P(ImageNetWeights, AnswerAsMeasuredElsewhere) {
                                 {"image_folder.resize", {"224"}},
                                 {"image_folder.normalization", {known.normalization}}})
                             .at(0);
-  const auto dataset = open_data(recipe, root);
+  const auto dataset = open_dataset(recipe, root);
   ASSERT_EQ(dataset->size(Split::Test), 1000);
   Network network(
       build_model(known.model, {dataset->input_shape(), dataset->class_count()}, known.options));

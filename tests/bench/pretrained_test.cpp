@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "bench/accuracy.h"
+#include "bench/data_source.h"
 #include "bench/recipe.h"
 #include "bench/session.h"
 #include "models/model.h"

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "bench/data_source.h"
 #include "bench/plugin.h"
 #include "bench/session.h"
 #include "methods/method.h"

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "bench/data_source.h"
 #include "bench/recipe.h"
 #include "bench/session.h"
 #include "models/model.h"
