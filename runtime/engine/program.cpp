@@ -60,11 +60,15 @@ struct Program::State {
   Placement placement;
   std::vector<Arena> arenas;  // of each thread
   int64_t classes = 0;
-  std::shared_ptr<const Topology> topology;  // that the steps are prepared for
+  std::vector<float> logit_scale, logit_start;  // of each class: from a code to its logit
+  std::shared_ptr<const Topology> topology;     // that the steps are prepared for
 
   State(const Plan& from, const KernelTable& table, Bits bits)
       : plan(from), kernels(table), compiled(compile(plan, table, bits)) {
-    classes = plan.values[static_cast<size_t>(plan.output)].shape.at(0);
+    const PlanValue& logits = plan.values[static_cast<size_t>(plan.output)];
+    classes = logits.shape.at(0);
+    logit_scale.assign(static_cast<size_t>(classes), logits.grid ? logits.grid->scale : 1.0f);
+    logit_start.assign(static_cast<size_t>(classes), 0.0f);
     placement = place(compiled, plan.output, 1, 1);
   }
 
@@ -116,22 +120,22 @@ struct Program::State {
     const Part part{share(rows, worker, workers), share(rows, worker + 1, workers), 0,
                     classes / kernels.lanes};
     const Input from = layout.of(rows, 1).input(frame.values[v]);
-    const float scale = plan.values[v].grid ? plan.values[v].grid->scale : 1;
     if (from.cell != Cell::F32 && classes % kernels.lanes == 0) {
       // fma(scale, n, 0) is the rounded product.
-      const std::vector<float> a(static_cast<size_t>(classes), scale), b(a.size(), 0.0f);
       const float infinity = std::numeric_limits<float>::infinity();
-      const Epilogue to_real{a.data(), b.data(), 0, {}, false, -infinity, infinity, false};
+      const Epilogue to_real{logit_scale.data(), logit_start.data(), 0,    {}, false,
+                             -infinity,          infinity,           false};
       const int64_t row = classes * static_cast<int64_t>(sizeof(float));
       kernels.map(1, from, to_real, Output{reinterpret_cast<char*>(logits), row, row, Cell::F32, 0},
                   part);
       return;
     }
     for (int64_t r = part.row_begin; r < part.row_end; ++r)
-      put_row(from.data + r * from.row, from, scale, logits + r * classes);
+      put_row(from.data + r * from.row, from, logits + r * classes);
   }
 
-  void put_row(const char* from, const Input& input, float scale, float* logits) const {
+  void put_row(const char* from, const Input& input, float* logits) const {
+    const float scale = logit_scale[0];
     const auto scaled = [&](const auto* cells, int32_t shift) {
       for (int64_t c = 0; c < classes; ++c)
         logits[c] = static_cast<float>(static_cast<int32_t>(cells[c]) - shift) * scale;
