@@ -20,12 +20,12 @@ bench: dev-deps build
 	set -e; for program in build/release/bench_*; do $$program; done
 
 # Every reader of foreign files, for FUZZ_SECONDS each, from its corpus; what it finds stays in
-# build/fuzz/found.
+# build/asan/found.
 FUZZ_SECONDS ?= 60
 fuzz: dev-deps
-	cmake --preset fuzz
-	cmake --build --preset fuzz -j $(JOBS) --target fuzz
-	tests/fuzz/run build/fuzz/fuzz $(FUZZ_SECONDS)
+	cmake --preset asan
+	cmake --build --preset asan -j $(JOBS) --target fuzz
+	tests/fuzz/run build/asan/fuzz $(FUZZ_SECONDS)
 
 # The documentation site with the leaderboard of the reference: build/docs/site/index.html.
 docs: docs-deps configure
