@@ -1,0 +1,105 @@
+// Training steps of every network with every method lower the loss on one small batch.
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "bench/step.h"
+#include "models/model.h"
+#include "tests/models/zoo_inputs.h"
+
+namespace quantbench {
+namespace {
+
+constexpr int64_t kClasses = 4;
+constexpr int kStepsBefore = 12;  // in FP32: methods that look at curvature want a trained network
+constexpr int kSteps = 12;
+
+using Pair = std::tuple<std::string, std::string>;  // model, method
+
+Batch small_batch(const std::string& model) {
+  torch::manual_seed(5);
+  const bool graphs = models().get(model).graphs;
+  std::vector<int64_t> sizes{graphs ? 24 : 8};
+  for (int64_t size : small_input(model)) sizes.push_back(size);
+  Batch batch;
+  batch.input = torch::randn(sizes);
+  batch.target = torch::arange(sizes[0]) % kClasses;
+  // Something to learn: a class raises its own part of the numbers.
+  const Tensor flat = batch.input.view({sizes[0], -1});
+  const int64_t share = flat.size(1) / kClasses;
+  for (int64_t i = 0; i < sizes[0]; ++i) flat[i].narrow(0, (i % kClasses) * share, share) += 1;
+  if (graphs) {
+    Tensor source = torch::arange(sizes[0]), target = (source + kClasses) % sizes[0];
+    batch.topology = std::make_shared<Topology>(sizes[0], torch::cat({source, target}),
+                                                torch::cat({target, source}));
+  }
+  return batch;
+}
+
+void train_in_fp32(Network& network, const Batch& batch) {
+  torch::optim::Adam adam(network.parameters(), torch::optim::AdamOptions(1e-3));
+  network.train();
+  for (int step = 0; step < kStepsBefore; ++step) {
+    adam.zero_grad();
+    torch::cross_entropy_loss(batch.scored(network.forward(batch)), batch.target).backward();
+    adam.step();
+  }
+  network.eval();
+}
+
+class TrainingStep : public testing::TestWithParam<Pair> {};
+
+TEST_P(TrainingStep, LowersTheLossOnOneSmallBatch) {
+  const auto& [model, name] = GetParam();
+  const Batch batch = small_batch(model);
+  Network network(build_model(model, {small_input(model), kClasses}), RandomStream(3, "init"));
+  if (network.graph().nodes.back().name == "read_out") GTEST_SKIP() << "one answer a graph";
+  const MethodEntry& entry = methods().get(name);
+  std::map<std::string, std::string> trained;
+  for (const Option& option : entry.card.options)
+    if (option.name == "mode") trained["mode"] = "qat";
+  const auto method = entry.make(OptionValues("method " + name, entry.card.options, trained));
+  const std::vector<Batch> calibration{batch};
+  MethodContext context{network, calibration, RandomStream(1, "method"),
+                        [&](const Batch& b) {
+                          return torch::cross_entropy_loss(b.scored(network.forward(b)), b.target);
+                        },
+                        [](const std::string&) {}};
+  train_in_fp32(network, batch);
+  TrainingBudget budget;
+  budget.epochs = 10;
+  budget.optimizer.kind = OptimizerConfig::Kind::Adam;
+  budget.optimizer.lr = 1e-3;
+  try {
+    method->plan(context);
+    method->attach(network);
+  } catch (const Error& problem) {
+    GTEST_SKIP() << problem.what();
+  }
+  std::vector<Phase> phases = method->phases(network, budget);
+  if (phases.empty()) GTEST_SKIP() << "the method does not train by default";
+  method->begin_phase(context, 0);
+  phases = method->phases(network, budget);
+  PhaseOptimizer optimizer(phases[0], network.parameters());
+  network.train(phases[0].train_mode);
+  Progress progress;
+  progress.epochs = phases[0].epochs;
+  progress.steps = kSteps;
+  std::vector<double> losses;
+  for (; progress.step < kSteps; ++progress.step, ++progress.global_step) {
+    progress.random = RandomStream(2, "hooks").child(static_cast<uint64_t>(progress.step));
+    losses.push_back(
+        training_step(network, *method, optimizer, batch, progress, 7).task_loss.item<double>());
+  }
+  EXPECT_LT(*std::min_element(losses.begin() + 1, losses.end()), losses.front())
+      << testing::PrintToString(losses);
+}
+
+INSTANTIATE_TEST_SUITE_P(Zoo, TrainingStep,
+                         testing::Combine(testing::ValuesIn(models().names()),
+                                          testing::ValuesIn(methods().names())),
+                         [](const auto& info) {
+                           return std::get<0>(info.param) + "_" + std::get<1>(info.param);
+                         });
+
+}  // namespace
+}  // namespace quantbench
