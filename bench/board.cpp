@@ -1,6 +1,6 @@
-// The leaderboard of a store of 100,000 runs: time of its page, of its table for a terminal, and of a
-// comparison of two methods. Nothing but the store is read, so what LibTorch takes to load is not in
-// these times.
+// The leaderboard of a store of 100,000 runs: time of its page, of its table for a terminal, and of
+// a comparison of two methods. Nothing but the store is read, so what LibTorch takes to load is not
+// in these times.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -85,9 +85,9 @@ class FullStore {
     result.weight_bits_average = setting.bits;
     result.activation_bits_average = 8;
     result.total_seconds = 60;
-    const LatencyRow latency{"package", "integer fused", "engine avx2", "AVX2", 1, 1,
-                             0.2 + 0.01 * chance, 0.19, 0.25, 100};
-    const SiteRow site{"conv1.weight", "weight", static_cast<double>(setting.bits), 432, 1,
+    const LatencyRow latency{"package", "integer fused",     "engine avx2", "AVX2", 1,
+                             1,         0.2 + 0.01 * chance, 0.19,          0.25,   100};
+    const SiteRow site{"conv1.weight",    "weight", static_cast<double>(setting.bits), 432, 1,
                        1 << setting.bits, "uniform"};
     store_->finish(run.id, RunStatus::Ok, "", result, {site}, {latency}, {}, {});
   }

@@ -42,10 +42,10 @@ struct Evaluator {
     Tensor x = in[0];
     const bool even = top == bottom && left == right;
     if (!even) x = torch::constant_pad_nd(x, {left, right, top, bottom});
+    const std::vector<int64_t> padding{even ? top : 0, even ? left : 0};
     return product(x, [&](const Tensor& operand, const Tensor& weight, const Tensor& bias) {
-      return torch::conv2d(operand, weight, bias, c.stride,
-                           even ? std::vector<int64_t>{top, left} : std::vector<int64_t>{0, 0},
-                           std::vector<int64_t>{1, 1}, c.groups);
+      return torch::conv2d(operand, weight, bias, c.stride, padding, std::vector<int64_t>{1, 1},
+                           c.groups);
     });
   }
 

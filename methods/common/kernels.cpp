@@ -111,7 +111,7 @@ void straight_backward(const float* __restrict x, const float* __restrict gradie
   for (int64_t i = 0; i < n; ++i) {
     const float v = rectified(x[i], rectifier) * inverse;
     const float g = gradient[i];
-    dx[i] = (v >= edge_low) & (v <= edge_high) & passes(x[i], rectifier) ? g : 0.0f;
+    dx[i] = ((v >= edge_low) & (v <= edge_high) & passes(x[i], rectifier)) ? g : 0.0f;
   }
 }
 
@@ -124,7 +124,7 @@ double learned_step_backward(const float* __restrict x, const float* __restrict 
     const float v = rectified(x[i], rectifier) * grid.inverse;
     const float g = gradient[i];
     const bool inside = (v > lowest) & (v < highest);
-    dx[i] = inside & passes(x[i], rectifier) ? g : 0.0f;
+    dx[i] = (inside & passes(x[i], rectifier)) ? g : 0.0f;
     return g * (integer(v, grid) - (inside ? v : 0.0f));
   });
 }
@@ -135,7 +135,7 @@ double pact_backward(const float* __restrict x, const float* __restrict gradient
   return summed(n, [=](int64_t i) {
     const float r = rectified(x[i], rectifier);
     const float g = gradient[i];
-    dx[i] = (r > 0.0f) & (r < alpha) & passes(x[i], rectifier) ? g : 0.0f;
+    dx[i] = ((r > 0.0f) & (r < alpha) & passes(x[i], rectifier)) ? g : 0.0f;
     return r >= alpha ? g : 0.0f;
   });
 }

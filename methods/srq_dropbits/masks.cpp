@@ -32,7 +32,7 @@ Tensor HardConcrete::kept_probability(const Tensor& logits) {
 }
 
 DropMasks::DropMasks(MaskGroups groups, int64_t low, int64_t high, double keep)
-    : groups_(groups), low_(low), keep_(keep) {
+    : groups_(groups), keep_(keep) {
   require(low <= 0 && high >= 0 && low < high, "A grid for masks goes from below 0 to above.");
   std::vector<int64_t> index;
   const int64_t largest = std::max(-low, high);

@@ -51,7 +51,7 @@ class DropMasks : public torch::nn::Module {
   Tensor spread(const Tensor& masks) const;  // from masks to points
 
   MaskGroups groups_;
-  int64_t low_, count_ = 0;
+  int64_t count_ = 0;
   double keep_;
   Tensor index_;   // int64 [points]: place of a point's mask; count_: always kept
   Tensor logits_;  // parameter [count_], or undefined

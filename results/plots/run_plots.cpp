@@ -77,6 +77,7 @@ std::string lines_panel(const std::string& what,
   std::vector<std::string> curves;
   size_t k = 0;
   for (const auto& [run, rows] : epochs) {
+    const std::string name = name_of_run(store.run(run));
     std::vector<std::string> train, held_out;
     for (size_t i = 0; i < rows.size(); ++i) {
       const double x = static_cast<double>(i + 1), a = rows[i].*training, b = rows[i].*validation;
@@ -88,11 +89,10 @@ std::string lines_panel(const std::string& what,
       if (lines.empty()) return;
       const std::string block = fmt::format("{}{}{}", kind, titled ? "a" : "b", k);
       blocks += plot_block(block, lines);
-      curves.push_back(
-          fmt::format("${} using 1:2 with {} lw 1.8 dt {} pt 7 ps 0.5 lc {} {}", block,
-                      lines.size() < 40 ? "linespoints" : "lines", dash, plot_color(k),
-                      titled ? "title " + plot_string(name_of_run(store.run(run)) + ", " + kind, 70)
-                             : std::string("notitle")));
+      curves.push_back(fmt::format(
+          "${} using 1:2 with {} lw 1.8 dt {} pt 7 ps 0.5 lc {} {}", block,
+          lines.size() < 40 ? "linespoints" : "lines", dash, plot_color(k),
+          titled ? "title " + plot_string(name + ", " + kind, 70) : std::string("notitle")));
     };
     add("training", train, 3);
     add("validation", held_out, 1);

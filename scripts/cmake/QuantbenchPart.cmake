@@ -47,8 +47,13 @@ function(quantbench_use_torch name)
 endfunction()
 
 # quantbench_kernels(source...): loops whose speed matters; gcc turns them into vector code at -O3 only,
-# and a precompiled header made for -O2 would be refused.
+# and a precompiled header made for -O2 would be refused. Unrolled under sanitizers, they would take ten
+# minutes a file.
+set(QUANTBENCH_O3 "$<$<NOT:$<CONFIG:Debug>>:-O3>")
+if(QUANTBENCH_SANITIZE)
+  set(QUANTBENCH_O3 "-O1")
+endif()
 function(quantbench_kernels)
   set_source_files_properties(${ARGN} PROPERTIES
-    COMPILE_OPTIONS "$<$<NOT:$<CONFIG:Debug>>:-O3>" SKIP_PRECOMPILE_HEADERS ON)
+    COMPILE_OPTIONS "${QUANTBENCH_O3}" SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
