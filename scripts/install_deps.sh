@@ -4,7 +4,8 @@
 #
 #     scripts/install_deps.sh          to build, test and run
 #     scripts/install_deps.sh --dev    also what `make format`, `make tidy`, `make bench` and `make fuzz` use, and
-#                                      SIMDe, against which the tests compile the AVX-512 kernels on any machine
+#                                      SIMDe, against which the tests compile the AVX-512 kernels on any machine,
+#                                      and LaTeX, with which they compile tables
 #     scripts/install_deps.sh --peers  also what results are compared with: ONNX Runtime (from the npm registry, into
 #                                      .cache/peers) and ONNX's own checker
 #     scripts/install_deps.sh --slurm  also a Slurm of one machine, with which scripts/slurm is tested
@@ -16,7 +17,8 @@ packages="build-essential cmake ninja-build make git pkg-config ca-certificates 
   libsqlite3-dev libfmt-dev libssl-dev libzip-dev zlib1g-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev
   libbenchmark-dev libgtest-dev libgmock-dev python3-minimal python3-numpy gnuplot-nox"
 peer_packages="python3-onnx"
-dev_packages="ccache clang clang-format clang-tidy libclang-rt-dev libomp-dev libdnnl-dev libsimde-dev python3-torch"
+dev_packages="ccache clang clang-format clang-tidy libclang-rt-dev libomp-dev libdnnl-dev libsimde-dev python3-torch
+  texlive-latex-base texlive-latex-recommended"
 
 slurm_packages="munge slurmctld slurmd slurm-client"
 docs_packages="mkdocs mkdocs-material"

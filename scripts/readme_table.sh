@@ -3,9 +3,9 @@
 #
 #     scripts/readme_table.sh STORE [PROGRAM]
 #
-# With RUN=yes it first runs, into STORE, what takes about a minute each: the public FP32 weights, and the
-# post-training rows of uniform, hawq and hawq_v2, with latency on one thread. Every other run of that task in
-# the store takes part, too. STORE may be results/reference, whose files are such runs.
+# With RUN=yes it first runs, into STORE, what takes about a minute each: the public FP32 weights, and what
+# every method makes of them without training, with latency on one thread. Every other run of that task in the
+# store takes part, too. STORE may be results/reference, whose files are such runs.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -24,6 +24,15 @@ if [ "${RUN:-no}" = yes ]; then
       "$program" run $common --method=$method --$method.mode=ptq --$method.activation_bits=8 \
         --$method.weight_bits=6 --$method.weight_bits=4 --$method.weight_bits=3
     done
+    "$program" run $common --method=srq_dropbits --srq_dropbits.mode=ptq --srq_dropbits.first_last_bits=8 \
+      --srq_dropbits.activation_bits=8 --srq_dropbits.weight_bits=6 --srq_dropbits.weight_bits=4
+    "$program" run $common --method=quantization_networks --quantization_networks.mode=ptq \
+      --quantization_networks.thresholds=linear --quantization_networks.activation_bits=8 \
+      --quantization_networks.weight_bits=6 --quantization_networks.weight_bits=4
+    "$program" run $common --method=bsq --train.epochs=0 --bsq.activation_bits=8 --bsq.start_bits=5 \
+      --bsq.start_bits=3
+    "$program" run $common --method=alq --train.epochs=0 --alq.bases=4 --alq.bases=3
+    "$program" run $common --method=hgq --train.epochs=0
   }
 fi
 

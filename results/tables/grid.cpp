@@ -7,12 +7,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "results/tables/grid_latex.h"
 
 namespace quantbench {
 namespace {
 
-constexpr size_t kLeast = 10;      // what a column that shrinks keeps
-constexpr size_t kLongTable = 40;  // rows that fit on a page
+constexpr size_t kLeast = 10;  // what a column that shrinks keeps
 
 bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
@@ -90,32 +90,6 @@ std::string markdown_grid(const Grid& grid) {
   return out;
 }
 
-std::string latex_grid(const Grid& grid) {
-  const bool longer = grid.rows.size() >= kLongTable;
-  std::string columns, head, out;
-  for (const Grid::Column& column : grid.columns) {
-    columns += column.number ? 'r' : 'l';
-    head += (head.empty() ? "" : " & ") + latex_text(column.title);
-  }
-  head += " \\\\\n\\midrule\n";
-  out += longer ? "% needs \\usepackage{booktabs,longtable}\n" : "% needs \\usepackage{booktabs}\n";
-  if (!grid.title.empty()) out += "% " + latex_text(grid.title) + "\n";
-  const char* kind = longer ? "longtable" : "tabular";
-  out += fmt::format("\\begin{{{}}}{{{}}}\n\\toprule\n{}{}", kind, columns, head,
-                     longer ? "\\endhead\n" : "");
-  for (const Grid::Row& row : grid.rows) {
-    if (row.rule) out += "\\midrule\n";
-    for (size_t i = 0; i < row.cells.size(); ++i) {
-      const std::string text = latex_text(row.cells[i].text);
-      out += (i ? " & " : "") + (row.cells[i].best ? "\\textbf{" + text + "}" : text);
-    }
-    out += " \\\\\n";
-  }
-  out += fmt::format("\\bottomrule\n\\end{{{}}}\n", kind);
-  for (const std::string& note : grid.notes) out += "\n\\par " + latex_text(note) + "\n";
-  return out;
-}
-
 }  // namespace
 
 size_t display_width(const std::string& text) {
@@ -134,31 +108,6 @@ std::string markdown_text(const std::string& text) {
   for (char c : printable_line(text)) {
     if (std::string("\\|<>*_[]`").find(c) != std::string::npos) out += '\\';
     out += c;
-  }
-  return out;
-}
-
-std::string latex_text(const std::string& text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (text.compare(i, 2, "\u00b1") == 0) {
-      out += "$\\pm$";
-      ++i;
-    } else if (c == '\\') {
-      out += "\\textbackslash{}";
-    } else if (c == '~') {
-      out += "\\textasciitilde{}";
-    } else if (c == '^') {
-      out += "\\textasciicircum{}";
-    } else if (c == '<') {
-      out += "\\textless{}";
-    } else if (c == '>') {
-      out += "\\textgreater{}";
-    } else {
-      if (std::string("&%$#_{}").find(c) != std::string::npos) out += '\\';
-      out += c;
-    }
   }
   return out;
 }

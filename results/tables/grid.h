@@ -35,12 +35,9 @@ size_t display_width(const std::string& text);
 std::string shortened(const std::string& text, size_t most);
 
 // Formats "text" (at most `width` columns, while the columns that shrink suffice), "markdown" and
-// "latex" (booktabs, and longtable from 40 rows on). Control characters become '?'. Throws Error on
+// "latex" (grid_latex.h). Control characters become '?'. Throws Error on
 // another format.
 std::string render_grid(const Grid& grid, const std::string& format, size_t width = 100);
-
-// `text` for LaTeX: its special characters escaped, "±" as math.
-std::string latex_text(const std::string& text);
 
 // `text` for Markdown: its special characters escaped.
 std::string markdown_text(const std::string& text);
