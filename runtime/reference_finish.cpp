@@ -37,8 +37,13 @@ Quantizer::Quantizer(const Quantization& how, const std::vector<int64_t>& shape)
 
 template <typename Real>
 int64_t Quantizer::code(Real u, int64_t) const {
+  const auto lies_below = [](float threshold, Real v) { return static_cast<Real>(threshold) < v; };
+  constexpr size_t kFew = 16;  // which are counted faster than they are searched
+  if (thresholds_.size() > kFew)
+    return std::lower_bound(thresholds_.begin(), thresholds_.end(), u, lies_below) -
+           thresholds_.begin();
   return std::count_if(thresholds_.begin(), thresholds_.end(),
-                       [&](float threshold) { return static_cast<Real>(threshold) < u; });
+                       [&](float threshold) { return lies_below(threshold, u); });
 }
 
 template <typename Real>

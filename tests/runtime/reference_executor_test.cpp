@@ -1,6 +1,9 @@
 #include "runtime/reference_executor.h"
 
+#include <limits>
+
 #include "models/model.h"
+#include "runtime/reference_finish.h"
 #include "tests/models/zoo_inputs.h"
 #include "tests/runtime/imagenet_operations.h"
 #include "tests/runtime/quantized_package.h"
@@ -328,6 +331,23 @@ TEST(ReferenceExecutor, AGraphNetworkNeedsAGraph) {
   const ReferenceExecutor executor(float_package(build_model("gcn2", {{7}, 5})));
 
   EXPECT_FALSE(error_of([&] { executor.forward(image_batch(4, {7})); }).empty());
+}
+
+TEST(ReferenceQuantizer, ACodeIsTheNumberOfThresholdsBelow) {
+  for (const int64_t levels : {2, 16, 17, 18, 256}) {
+    Quantization how;
+    how.thresholds = torch::arange(1, levels, torch::kFloat);
+    how.levels = torch::arange(levels, torch::kInt);
+    const Quantizer quantizer(how, {1});
+
+    for (int32_t n = 0; n < levels; ++n) {
+      EXPECT_EQ(quantizer.integer(static_cast<float>(n) + 0.5f, 0), n);
+      EXPECT_EQ(quantizer.integer(static_cast<float>(n) + 1, 0), n) << "on the threshold";
+    }
+    EXPECT_EQ(quantizer.integer(1e30f, 0), levels - 1);
+    EXPECT_EQ(quantizer.integer(-1e30, 0), 0);
+    EXPECT_EQ(quantizer.integer(std::numeric_limits<float>::quiet_NaN(), 0), 0);
+  }
 }
 
 }  // namespace
