@@ -187,6 +187,7 @@ std::vector<Phase> Alq::phases(Network& network, const TrainingBudget& budget) {
     rest.optimizer.lr = staged.lr;
     phase.groups = {rest};
     phase.keep_optimizer = !out.empty();
+    for (const auto& weight : weights_) phase.watched.push_back(weight->leaf());
     out.push_back(std::move(phase));
   }
   return out;

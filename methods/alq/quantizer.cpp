@@ -54,6 +54,7 @@ MultiBitQuantizer::MultiBitQuantizer(Groups groups, int width, const Sketched* s
   coordinate_second_ = buffer("coordinate_second", of_bases);
   coordinate_largest_ = buffer("coordinate_largest", of_bases);
   steps_ = buffer("steps", {1}, torch::kInt64);
+  leaf_ = as_weight(groups_, values_).detach().requires_grad_(true);
   if (start != nullptr) {
     counts_.copy_(start->counts);
     patterns_.copy_(start->patterns);
@@ -95,16 +96,14 @@ void MultiBitQuantizer::over_groups(const Body& body) const {
 }
 
 Tensor MultiBitQuantizer::forward(const Tensor&, const TapContext&) {
-  const Tensor weight = as_weight(groups_, values_);
-  if (!is_training() && !torch::GradMode::is_enabled()) return weight;
-  leaf_ = weight.detach().requires_grad_(true);
+  if (!is_training() && !torch::GradMode::is_enabled()) return as_weight(groups_, values_);
   return leaf_;
 }
 
 Tensor MultiBitQuantizer::take_gradient() {
-  if (!leaf_.defined() || !leaf_.grad().defined()) return {};
+  if (!leaf_.grad().defined()) return {};
   const Tensor gradient = gather(groups_, leaf_.grad());
-  leaf_ = Tensor();
+  leaf_.mutable_grad().reset();
   ++steps_.data_ptr<int64_t>()[0];
   return gradient;
 }

@@ -22,14 +22,16 @@ class MultiBitQuantizer : public Quantizer {
   // Without a sketch there is no base anywhere, until a state is copied in.
   MultiBitQuantizer(Groups groups, int width, const Sketched* start, bool with_latent);
 
-  // B a, float32. In training a leaf, whose gradient the steps read.
+  // B a, float32. In training leaf(), whose gradient the steps read.
   Tensor forward(const Tensor& x, const TapContext& context) override;
   // A sum of bases has no format that a real number could be rounded to.
   Format format() const override { return FloatFormat{}; }
   Encoding encode(const Tensor& weight) const override;
   BitWidth bit_width() const override { return BitWidth(width_); }
 
-  // Each makes one AMSGrad step from the gradient of the last forward pass, if there is one.
+  const Tensor& leaf() const { return leaf_; }
+
+  // Each makes one AMSGrad step from the gradient that leaf() has gathered, if there is one.
   void step_bases(double learning_rate);
   void step_coordinates(double learning_rate, double weight_decay);
   void step_moments();  // of weights and coordinates, nothing moves

@@ -182,6 +182,7 @@ std::vector<Phase> Bsq::phases(Network& network, const TrainingBudget& budget) {
                  others.end());
   }
   Phase phase;
+  for (const Layer& layer : layers_) phase.watched.push_back(layer.quantizer->leaf());
   phase.clip_grad_norm = budget.clip_grad_norm;
   phase.groups.push_back({"network", others, budget.optimizer});
   const auto add = [&](const std::string& name, int64_t epochs, bool planes) {

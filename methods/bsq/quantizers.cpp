@@ -35,6 +35,7 @@ MagnitudeQuantizer::MagnitudeQuantizer(const Magnitudes& weights) {
   weight_ = register_buffer("weight", torch::zeros(weights.codes.sizes()));
   scale_ = register_buffer("scale", torch::full({1}, weights.scale, torch::kFloat64));
   scale_momentum_ = register_buffer("scale_momentum", torch::zeros({1}, torch::kFloat64));
+  leaf_ = weight_.detach().requires_grad_(true);
 }
 
 float MagnitudeQuantizer::grid_step() const {
@@ -43,7 +44,6 @@ float MagnitudeQuantizer::grid_step() const {
 
 Tensor MagnitudeQuantizer::forward(const Tensor&, const TapContext&) {
   if (!is_training() || !torch::GradMode::is_enabled()) return weight_;
-  leaf_ = weight_.detach().requires_grad_(true);
   return leaf_;
 }
 
@@ -68,9 +68,9 @@ Encoding MagnitudeQuantizer::encode(const Tensor&) const {
 
 void MagnitudeQuantizer::step(const kernels::Sgd& sgd, double lasso) {
   const torch::NoGradGuard no_grad;
-  if (!leaf_.defined() || !leaf_.grad().defined()) return;
+  if (!leaf_.grad().defined()) return;
   const Tensor gradient = laid_out_as(weight_, leaf_.grad());
-  leaf_ = Tensor();
+  leaf_.mutable_grad().reset();
   if (bits() == 0) return;
   const float factor = grid_step();
   // dL/ds = sum G u, with u = w / s. It is the one sum that the sweep has to wait for.

@@ -13,7 +13,7 @@ namespace quantbench::bsq {
 // is ignored: the values are its own.
 class MagnitudeQuantizer : public Quantizer {
  public:
-  // The values, on the grid. In training a leaf, whose gradient step() reads.
+  // The values, on the grid. In training leaf(), whose gradient step() reads.
   Tensor forward(const Tensor& x, const TapContext& context) override;
   Format format() const override;
   Encoding encode(const Tensor& weight) const override;
@@ -24,7 +24,9 @@ class MagnitudeQuantizer : public Quantizer {
   int64_t elements() const { return weight_.numel(); }
   Magnitudes magnitudes() const;
 
-  // One step from the gradient of the last forward pass, if there is one. `lasso`: the price of a
+  const Tensor& leaf() const { return leaf_; }
+
+  // One step from the gradient that leaf() has gathered, if there is one. `lasso`: the price of a
   // plane's length, alpha * c.
   void step(const kernels::Sgd& sgd, double lasso);
 

@@ -79,6 +79,25 @@ TEST(AlqGroups, EveryGroupingRebuildsTheWeightFromItsBases) {
   EXPECT_TRUE(same_bits(decode(sliced.encode({})), value_of(sliced)));
 }
 
+TEST(AlqBases, TheStepGathersTheGradientsOfAllPartsOfABatch) {
+  const Tensor weight = random_tensor(kShape, 1);
+  for (Grouping grouping : {Grouping::Channel, Grouping::Pixel}) {
+    MultiBitQuantizer whole = made(grouping, 3, weight), parts = made(grouping, 3, weight);
+    const Tensor first = random_tensor(kShape, 2), second = random_tensor(kShape, 3);
+    const Tensor before = value_of(parts);
+
+    backward(whole, first + second);
+    backward(parts, first);
+    backward(parts, second);
+    whole.step_bases(0.05);
+    parts.step_bases(0.05);
+
+    EXPECT_TRUE(same_bits(value_of(parts), value_of(whole)));
+    EXPECT_FALSE(same_bits(value_of(parts), before)) << "a step that moves nothing shows nothing";
+    EXPECT_FALSE(parts.leaf().grad().defined());
+  }
+}
+
 TEST(AlqBases, TheStepFollowsTheQuadraticModel) {
   for (Grouping grouping : {Grouping::Channel, Grouping::Pixel, Grouping::Kernel}) {
     MultiBitQuantizer quantizer = made(grouping, 2, random_tensor({16, 24, 3, 5}, 1));

@@ -56,6 +56,21 @@ TEST(BsqStep, TheScaleFollowsTheSumOfTheGradientOverTheNormalisedWeights) {
   EXPECT_NEAR((m.scale - quantizer.scale()) / 1e-3, slope, 1e-4 * std::abs(slope));
 }
 
+TEST(BsqStep, GathersTheGradientsOfAllPartsOfABatch) {
+  const Magnitudes m = magnitudes_of(random_tensor({503}, 1), 4);
+  PlaneQuantizer whole(m), parts(m);
+  const Tensor first = random_tensor({503}, 2), second = random_tensor({503}, 3);
+
+  backward(whole, first + second);
+  backward(parts, first);
+  backward(parts, second);
+  for (PlaneQuantizer* quantizer : {&whole, &parts}) quantizer->step(plain(1e-2f), 0.1);
+
+  EXPECT_TRUE(torch::equal(parts.planes().positive, whole.planes().positive));
+  EXPECT_EQ(parts.scale(), whole.scale());
+  EXPECT_FALSE(parts.leaf().grad().defined()) << "the next step begins with none";
+}
+
 TEST(BsqStep, TheLassoIsTheGradientOfThePlanesLengths) {
   torch::manual_seed(3);
   PlaneQuantizer quantizer(magnitudes_of(torch::randn({50}), 3));
