@@ -51,8 +51,14 @@ struct Loader::State {
   }
 
   Made make(const Epoch& of, int64_t index) const {
-    const int64_t first = index * config.batch_size;
-    const int64_t last = std::min(first + config.batch_size, static_cast<int64_t>(of.order.size()));
+    int64_t first = index * config.batch_size;
+    int64_t last = std::min(first + config.batch_size, static_cast<int64_t>(of.order.size()));
+    if (config.share) {
+      const auto [skipped, count] = config.share(index, last - first);
+      first += skipped;
+      last = first + count;
+      if (count == 0) return {Batch{}, nullptr};
+    }
     BatchRequest request;
     request.positions.assign(of.order.begin() + first, of.order.begin() + last);
     request.augment = config.augment;

@@ -2,8 +2,10 @@
 // epoch stands is one number, so a resumed run goes on at the very batch where it was killed.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "datasets/dataset.h"
 
@@ -18,6 +20,9 @@ struct LoaderConfig {
   bool drop_last = false;
   int threads = 1;    // prefetch threads; 0: batches are made in next()
   uint64_t seed = 0;  // of the streams "order" and "augment"
+  // Of the index-th batch with that many samples, the first sample to make and how many; a batch of
+  // none is not made, and next() gives an empty one in its place. None: all of every batch.
+  std::function<std::pair<int64_t, int64_t>(int64_t index, int64_t samples)> share;
 };
 
 class Loader {

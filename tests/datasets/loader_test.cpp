@@ -70,6 +70,25 @@ TEST_P(Threads, GiveEveryPositionOnceInOrder) {
   EXPECT_EQ(order, (Order{{0, 1, 2}, {3, 4, 5}, {6}}));
 }
 
+TEST_P(Threads, MakeOnlyTheirShareOfEachBatch) {
+  Positions dataset(7);
+  LoaderConfig config = config_of(3, GetParam());
+  config.share = [](int64_t index, int64_t samples) {
+    return std::pair<int64_t, int64_t>(1, index == 1 ? 0 : samples - 1);
+  };
+  Loader loader(dataset, config);
+
+  loader.start(0);
+  const Batch first = loader.next().value(), second = loader.next().value(),
+              third = loader.next().value();
+
+  EXPECT_EQ(integers(first.sample_ids), (std::vector<int64_t>{1, 2}));
+  EXPECT_FALSE(second.sample_ids.defined());
+  EXPECT_FALSE(third.sample_ids.defined());
+  EXPECT_FALSE(loader.next().has_value());
+  EXPECT_EQ(dataset.made, 1);
+}
+
 TEST_P(Threads, GiveTheSameShuffledOrder) {
   Positions dataset(100);
   Loader loader(dataset, config_of(8, GetParam(), true));
