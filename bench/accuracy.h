@@ -9,6 +9,8 @@
 
 namespace quantbench {
 
+class DataParallel;
+
 struct Accuracy {
   int64_t samples = 0, correct = 0, correct5 = 0;
   double loss = 0;  // mean cross-entropy
@@ -30,6 +32,8 @@ struct EvaluationConfig {
   std::string kind;     // of the predictions
   torch::Device device = torch::kCPU;
   int loader_threads = 1;  // that make batches ahead
+  // Shares the batches; all get the same figures, and the predictions of their own batches.
+  DataParallel* parallel = nullptr;
 };
 
 using Classifier = std::function<Tensor(const Batch&)>;  // logits of every row

@@ -215,6 +215,7 @@ Arguments parse_arguments(const Values& words) {
   out.runner.device = checked.text("device", "cpu");
   out.runner.checkpoint_seconds = checked.real("checkpoint-seconds", 60);
   out.threads = static_cast<int>(checked.integer("threads", 0));
+  out.peer_timeout = checked.integer("peer-timeout", 1800);
   out.allocation = checked.text("allocation");
   out.isa = checked.text("isa");
   out.latency_batch = checked.integer("batch-size", 128);

@@ -18,7 +18,8 @@ struct Arguments {
   bool json = false;
   std::string format = "text";
   bool skip_done = false;
-  int threads = 0;  // 0: as many as CPUs may be used
+  int threads = 0;              // 0: as many as CPUs may be used
+  int64_t peer_timeout = 1800;  // seconds
   std::vector<std::string> plugins;
   std::string allocation;       // of `run`
   std::string isa;              // an instruction set; "": the fastest; of `eval` also "all"

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr const char* kFormat = "1";
-constexpr const char* kKeys[] = {"batch",     "batch.parts", "augment",
+constexpr const char* kKeys[] = {"batch",     "batch.parts", "batch.processes", "augment",
                                  "precision", "seed",        "evaluation.batch"};
 
 // The program and the library that holds quantbench, to the byte: another build may round

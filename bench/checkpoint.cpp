@@ -70,31 +70,31 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
   write_safetensors(path, file);
 }
 
-Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string& recipe) {
-  SafeTensors file = read_safetensors(path);
+namespace {
+
+Checkpoint unpack(const SafeTensors& file, const std::string& path, const std::string& recipe) {
   Checkpoint out;
   std::map<std::string, NamedTensors*> groups{{"optimizer", &out.optimizer},
                                               {"average", &out.average}};
   try {
-    const auto header = parse_json(file.metadata.at("checkpoint"), path.string());
+    const auto header = parse_json(file.metadata.at("checkpoint"), path);
     const int version = header.at("version");
     require(
         version == kVersion,
         "{} is of version {} of the checkpoint format, and this quantbench goes on from version "
         "{} only: run the recipe again.",
-        path.string(), version, kVersion);
+        path, version, kVersion);
     out.recipe = file.metadata.at("recipe");
     out.position = {header.at("stage"), header.at("phase"), header.at("epoch"), header.at("step"),
                     header.at("begun")};
     require(out.position.phase >= 0 && out.position.epoch >= 0 && out.position.step >= 0,
-            "{} stands before the start of its training.", path.string());
+            "{} stands before the start of its training.", path);
     require(file.metadata.at(kChecksum) == checksum(file),
-            "{} is damaged: its content is not that of its checksum.", path.string());
+            "{} is damaged: its content is not that of its checksum.", path);
     out.counters = header.at("counters");
     for (const auto& [name, values] : header.at("methods").items()) {
       const bool kept = name.rfind(kKept, 0) == 0;
-      require(kept || name == "now" || name == "best", "{} holds an unknown state {}.",
-              path.string(), name);
+      require(kept || name == "now" || name == "best", "{} holds an unknown state {}.", path, name);
       SavedState& state = kept ? out.kept[safe_name(name.substr(sizeof(kKept) - 1), "a kept state")]
                           : name == "now" ? out.state
                                           : out.best.emplace();
@@ -103,19 +103,30 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string&
       groups[name + " method"] = &state.method.tensors;
     }
   } catch (const nlohmann::json::exception& problem) {
-    fail("{} is not a checkpoint: {}.", path.string(), problem.what());
+    fail("{} is not a checkpoint: {}.", path, problem.what());
   } catch (const std::out_of_range&) {
-    fail("{} is not a checkpoint.", path.string());
+    fail("{} is not a checkpoint.", path);
   }
-  require(out.recipe == recipe, "{} belongs to another recipe.", path.string());
-  for (auto& [name, tensor] : file.tensors) {
+  require(out.recipe == recipe, "{} belongs to another recipe.", path);
+  for (const auto& [name, tensor] : file.tensors) {
     const auto bar = name.find('|');
     const auto found = groups.find(name.substr(0, bar));
     require(bar != std::string::npos && found != groups.end(), "{} holds an unknown tensor {}.",
-            path.string(), name);
+            path, name);
     (*found->second)[name.substr(bar + 1)] = tensor;
   }
   return out;
+}
+
+}  // namespace
+
+Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string& recipe) {
+  return unpack(read_safetensors(path), path.string(), recipe);
+}
+
+Checkpoint parse_checkpoint(std::string_view bytes, const std::string& path,
+                            const std::string& recipe) {
+  return unpack(parse_safetensors(bytes, path), path, recipe);
 }
 
 }  // namespace quantbench

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string_view>
 
 #include "bench/saved_state.h"
 
@@ -32,5 +33,8 @@ struct Checkpoint {
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 // Throws Error when the file is damaged, of another format, or was written for another recipe.
 Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string& recipe);
+// The same of a file's content; `path` is for sentences.
+Checkpoint parse_checkpoint(std::string_view bytes, const std::string& path,
+                            const std::string& recipe);
 
 }  // namespace quantbench

@@ -46,6 +46,8 @@ std::vector<Option> make_options() {
   out.push_back(Option::flag("all", false, "layers, artefacts and recipe too"));
   out.push_back(Option::text("tag", "", "only runs with this tag"));
   out.push_back(Option::real("checkpoint-seconds", 60, 0, 1e6, "time between checkpoints"));
+  out.push_back(Option::integer("peer-timeout", 1800, 1, 1000000,
+                                "seconds that a process waits for the others of its launch"));
   out.push_back(Option::choice("status", "ok",
                                {"running", "ok", "mistrusted", "failed", "interrupted"},
                                "only runs of this status (default: any)"));
@@ -81,14 +83,14 @@ std::vector<Option> make_options() {
 std::vector<Command> make_commands() {
   using Keys = Command::Keys;
   const std::vector<std::string> plain{"text", "json"};
-  const std::vector<std::string> running{"device", "checkpoint-seconds"};
+  const std::vector<std::string> running{"device", "checkpoint-seconds", "peer-timeout"};
   return {
       {"run",
        "[RECIPE]",
        "run a recipe (a file or a built-in name); a key given several times is a sweep",
        1,
-       {"device", "checkpoint-seconds", "allocation", "skip-done", "dry-run", "part",
-        "fresh-baseline"},
+       {"device", "checkpoint-seconds", "peer-timeout", "allocation", "skip-done", "dry-run",
+        "part", "fresh-baseline"},
        plain,
        Keys::Recipe},
       {"resume", "RUN", "go on with a run that was stopped", 1, running, plain, Keys::None},

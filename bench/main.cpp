@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/torch.h"
 #include "bench/commands/commands.h"
+#include "bench/data_parallel.h"
+#include "bench/follower.h"
 #include "bench/help.h"
 #include "bench/interrupt.h"
 #include "bench/output.h"
@@ -15,6 +17,26 @@
 
 namespace quantbench {
 namespace {
+
+// Several processes train together; what else there is to do, each would do for itself.
+std::optional<Launch> launch_of(const Arguments& arguments) {
+  static const std::set<std::string> sharing{"run", "resume", "replay"};
+  if (sharing.count(arguments.command) && !arguments.dry_run) return read_launch();
+  require(!arguments.run_missing || !read_launch(),
+          "'quantbench table --run' trains in one process; give its recipes to 'quantbench run'.");
+  return std::nullopt;
+}
+
+std::unique_ptr<DataParallel> join(Arguments& arguments, const std::optional<Launch>& launch) {
+  if (!launch) return nullptr;
+  RunnerConfig& runner = arguments.runner;
+  if (runner.device == "cuda") runner.device = fmt::format("cuda:{}", launch->local_rank);
+  const std::chrono::seconds patience(arguments.peer_timeout);
+  auto parallel =
+      std::make_unique<DataParallel>(join_processes(*launch, runner.device, patience), patience);
+  runner.parallel = parallel.get();
+  return parallel;
+}
 
 int run_program(const std::vector<std::string>& words) {
   static const std::map<std::string, int (*)(const Arguments&)> commands{
@@ -41,7 +63,7 @@ int run_program(const std::vector<std::string>& words) {
       {"conformance", conformance_command},
       {"convert", convert_command},
       {"import", import_command}};
-  const Arguments arguments = parse_arguments(words);
+  Arguments arguments = parse_arguments(words);
   if (arguments.version) {
     say("{}", version_text());
     return 0;
@@ -52,10 +74,15 @@ int run_program(const std::vector<std::string>& words) {
   }
   require(arguments.runner.device != "cuda" || torch::cuda::is_available(),
           "Option --device cuda: LibTorch finds no CUDA device here.");
-  prepare_process(arguments.threads > 0 ? arguments.threads : usable_cpus());
+  const std::optional<Launch> launch = launch_of(arguments);
+  const int share = std::max(1, usable_cpus() / (launch ? launch->local_size : 1));
+  prepare_process(arguments.threads > 0 ? arguments.threads : share);
+  const auto parallel = join(arguments, launch);
   static const std::set<std::string> saving{"run", "resume", "replay", "table"};
   if (saving.count(arguments.command)) catch_interrupts();
-  const int code = commands.at(arguments.command)(arguments);
+  const bool follows = parallel && !parallel->leads();
+  const int code = follows ? follow(arguments.runner) : commands.at(arguments.command)(arguments);
+  if (parallel) parallel->finish(code);
   if (could_say_everything()) return code;
   // What was computed is in the store, where 'quantbench show' finds it.
   const bool computed = saving.count(arguments.command) > 0 && arguments.command != "table";

@@ -22,6 +22,8 @@ class PhaseOptimizer {
 
   // Of the groups, the watched tensors and the network.
   void clear_gradients();
+  // The tensors whose gradients those are; some may need none.
+  const std::vector<Tensor>& tensors() const { return cleared_; }
   // Clips the global gradient norm if the phase asks for it, then steps with the rates that the
   // schedules give `epoch` epochs after the start of the phase.
   void step(double epoch);

@@ -60,6 +60,10 @@ std::vector<Option> make_options() {
   out.push_back(Option::integer("batch.parts", 1, 1, 65536,
                                 "parts in which each training batch is computed, their gradients "
                                 "added: less memory; BatchNorm sees the parts"));
+  out.push_back(
+      Option::integer("batch.processes", 1, 1, 4096,
+                      "processes that share each training batch; filled in where torchrun "
+                      "starts several"));
   out.push_back(Option::flag("augment", true, "the dataset's standard training augmentation"));
   out.push_back(Option::choice("precision", "fp32", {"fp32", "bf16"},
                                "compute type of convolutions and matrix products in training"));
@@ -213,7 +217,8 @@ std::string Recipe::canonical() const {
   for (const char* kind : {"method.plugin", "dataset.plugin", "model.plugin"})
     if (all[kind].empty()) all.erase(kind);
   if (all["calibration.list"].empty()) all.erase("calibration.list");
-  if (all["batch.parts"] == "1") all.erase("batch.parts");
+  for (const char* key : {"batch.parts", "batch.processes"})
+    if (all[key] == "1") all.erase(key);
   for (const auto& [section, options] :
        {std::pair{method, &method_options}, std::pair{model, &model_options},
         std::pair{dataset, &dataset_options}})

@@ -11,7 +11,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "bench/calibration_set.h"
+#include "bench/data_parallel.h"
 #include "bench/data_source.h"
+#include "bench/follower.h"
 #include "bench/fp32_weights.h"
 #include "bench/interrupt.h"
 #include "bench/model_file.h"
@@ -60,14 +62,13 @@ fs::path prepared(const fs::path& store) {
   return store;
 }
 
-// What a recipe needs beside the program: plug-ins, and a network from a file.
+}  // namespace
+
 void find_parts(const RunRecord& run, const fs::path& store) {
   for (const char* kind : {"method", "dataset", "model"})
     find_plugin(kind, recipe_value(run.recipe, std::string(kind) + ".plugin"), store);
   find_model(run.model, store);
 }
-
-}  // namespace
 
 Runner::Runner(RunnerConfig config)
     : config_(std::move(config)), store_(prepared(config_.store)), display_(config_.quiet) {}
@@ -93,6 +94,7 @@ RunRecord Runner::replay(const RunRecord& before) {
 
 RunRecord Runner::run(const Recipe& recipe) {
   // What cannot be is told before there is a run of it.
+  require_processes(recipe, config_.parallel);
   weight_file(recipe, data_root(config_.data), config_.store);
   require_one_kind(recipe);
   const auto dataset = open_dataset(recipe, data_root(config_.data));
@@ -108,7 +110,7 @@ RunRecord Runner::run(const Recipe& recipe) {
   run.preprocessing = dataset->preprocessing();
   run.seed = recipe.seed;
   run.identity = run_identity(run);
-  run.provenance = collect_provenance(config_.device);
+  run.provenance = collect_provenance(config_.device.substr(0, config_.device.find(':')));
   keep_plugin("method", recipe.method, config_.store);
   keep_plugin("dataset", recipe.dataset, config_.store);
   keep_plugin("model", recipe.model, config_.store);
@@ -123,6 +125,7 @@ RunRecord Runner::resume(int64_t id) {
           "Run {} is finished ({}); 'quantbench replay {}' runs it again.", id, name_of(run.status),
           id);
   find_parts(run, config_.store);
+  require_processes(recipe_of(run), config_.parallel);
   return execute(recipe_of(run), run, true);
 }
 
@@ -172,7 +175,9 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
         weight_file(recipe, data, config_.store),
         config_.fresh_baseline ? fs::path() : store_folder(config_.store) / "baselines",
         run.uid,
-        calibration_list(recipe, config_.store)};
+        calibration_list(recipe, config_.store),
+        config_.parallel};
+    if (config_.parallel) call_followers(*config_.parallel, run, config.calibration, resume);
     display_.line(fmt::format("{}Run {}: {} on {} / {}, seed {}", announcement_, run.id, run.method,
                               run.model, run.dataset, run.seed));
     Session session(recipe, *dataset, config, display_);
@@ -188,8 +193,10 @@ RunRecord Runner::execute(const Recipe& recipe, const RunRecord& run, bool resum
     store_.finish(run.id, status, fmt::format("{}", fmt::join(out.doubts, " ")), out.result,
                   out.sites, out.latencies, out.predictions, out.artefacts);
   } catch (const Interrupted& stop) {
+    if (config_.parallel) config_.parallel->leave(stop);
     store_.end(run.id, RunStatus::Interrupted, stop.what());
   } catch (const std::exception& problem) {
+    if (config_.parallel) config_.parallel->leave(problem);
     store_.end(run.id, RunStatus::Failed, sentence_of(problem));
   }
   return store_.run(run.id);

@@ -10,13 +10,16 @@
 
 namespace quantbench {
 
+class DataParallel;
+
 struct RunnerConfig {
   std::filesystem::path store = "runs/quantbench.db";
   std::string data;  // the data root, "" for the usual ones
   std::string device = "cpu";
   double checkpoint_seconds = 60;
   bool quiet = false;
-  bool fresh_baseline = false;  // train the FP32 network whatever baselines/ holds
+  bool fresh_baseline = false;       // train the FP32 network whatever baselines/ holds
+  DataParallel* parallel = nullptr;  // several processes train; this one leads (follower.h)
 };
 
 class Runner {
@@ -52,6 +55,9 @@ class Runner {
   ProgressDisplay display_;
   std::string announcement_;
 };
+
+// What the recipe of a stored run needs beside the program: plug-ins, and a network from a file.
+void find_parts(const RunRecord& run, const std::filesystem::path& store);
 
 // The recipe of a stored run.
 Recipe recipe_of(const RunRecord& run);

@@ -1,7 +1,9 @@
 #include "bench/session.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "bench/calibration_set.h"
+#include "bench/data_parallel.h"
 #include "bench/data_source.h"
 #include "models/model.h"
 
@@ -53,14 +55,39 @@ Session::Session(const Recipe& recipe, const Dataset& dataset, SessionConfig con
 
 Session::~Session() = default;
 
-SessionResult Session::run(bool resume) {
-  std::optional<Checkpoint> from;
+bool Session::leads() const { return !config_.parallel || config_.parallel->leads(); }
+
+std::optional<Checkpoint> Session::checkpoint(bool resume) {
   const fs::path path = config_.folder / "checkpoint.safetensors";
-  if (resume && fs::exists(path)) from = read_checkpoint(path, recipe_.canonical());
+  std::string bytes;
+  if (!config_.parallel) {
+    if (!resume || !fs::exists(path)) return std::nullopt;
+    return read_checkpoint(path, recipe_.canonical());
+  }
+  config_.parallel->first([&] {
+    if (resume && fs::exists(path)) bytes = read_file(path);
+  });
+  config_.parallel->send(bytes);
+  if (bytes.empty()) return std::nullopt;
+  return parse_checkpoint(bytes, path.string(), recipe_.canonical());
+}
+
+void Session::once(const std::function<void()>& work) {
+  DataParallel* parallel = config_.parallel;
+  if (!parallel) return work();
+  parallel->first(work);
+  parallel->send_state(*network_);
+  std::string facts = facts_.dump();
+  parallel->send(facts);
+  if (!leads()) facts_ = nlohmann::json::parse(facts);
+}
+
+SessionResult Session::run(bool resume) {
+  const std::optional<Checkpoint> from = checkpoint(resume);
   if (from) facts_ = from->counters.value("facts", nlohmann::json::object());
 
   const bool planned = from && from->position.stage == "train";
-  if (!from) load_pretrained();
+  if (!from) once([this] { load_pretrained(); });
   network_->to(device_);
   if (!planned) {
     if (from) restore(*network_, from->state.network);
@@ -71,6 +98,8 @@ SessionResult Session::run(bool resume) {
   calibrated_on_ = calibration_rows(dataset_, positions);
   calibration_ = calibration_batches(dataset_, positions, device_);
   train_method(planned ? from : std::nullopt);
+  if (!leads()) return {};
+  freeze();
   finish(out);
   measure_kept(out);
   return out;

@@ -14,6 +14,9 @@
 
 namespace quantbench {
 
+class DataParallel;
+
+// Of several processes rank 0 alone has a folder to write in.
 struct SessionConfig {
   std::filesystem::path folder;  // checkpoint and package go here
   std::filesystem::path data_root;
@@ -24,6 +27,7 @@ struct SessionConfig {
   std::filesystem::path baselines = {};       // FP32 networks to share (baseline_cache.h); "": none
   std::string run = {};                       // uid
   std::vector<std::string> calibration = {};  // names that the recipe's list gives
+  DataParallel* parallel = nullptr;           // of several processes that train together
 };
 
 struct SessionResult {
@@ -54,10 +58,15 @@ class Session {
           ProgressDisplay& display);
   ~Session();
 
-  // Everything, from the start or from the folder's checkpoint.
+  // Everything, from the start or from the folder's checkpoint. Processes that only help to train
+  // return an empty result when that is done.
   SessionResult run(bool resume);
 
  private:
+  bool leads() const;
+  std::optional<Checkpoint> checkpoint(bool resume);
+  // What one process does for all: it does it, and the others get its network and facts.
+  void once(const std::function<void()>& work);
   void load_pretrained();
   // Makes freeze() see the network as training left it.
   void freeze();
@@ -65,6 +74,7 @@ class Session {
   // Puts what is kept of this FP32 network in its place; false when nothing is.
   bool take_baseline(const class BaselineCache& cache);
   void publish_baseline(const class BaselineCache& cache);
+  void plan();
   void train_method(const std::optional<Checkpoint>& from);
   void finish(SessionResult& out);
   // Each kept state in turn becomes the network: frozen, packaged, measured.
@@ -79,7 +89,8 @@ class Session {
   void train(const std::string& stage, Method& method, const std::optional<Checkpoint>& from);
   struct Accuracy measure(const std::string& title, const std::string& kind,
                           const std::function<Tensor(const Batch&)>& classifier,
-                          torch::Device device, Split split = Split::Test);
+                          torch::Device device, Split split = Split::Test,
+                          DataParallel* parallel = nullptr);
   // What the recipe's `convert` names, beside the package; told in the artefact onnx.json.
   void write_onnx_files(const EngineExecutor& executor, SessionResult& out);
   std::vector<LatencyRow> latencies(const EngineExecutor& executor);

@@ -45,13 +45,15 @@ std::string hash_of(const PredictionRow& row) {
 }  // namespace
 
 Accuracy Session::measure(const std::string& title, const std::string& kind,
-                          const Classifier& classifier, torch::Device device, Split split) {
+                          const Classifier& classifier, torch::Device device, Split split,
+                          DataParallel* parallel) {
   EvaluationConfig config;
   config.split = split;
   config.batch = recipe_.values.integer("evaluation.batch");
   if (split == Split::Test) config.samples = recipe_.values.integer("evaluation.samples");
   config.kind = kind;
   config.device = device;
+  config.parallel = parallel;
   config.loader_threads = loader_threads(recipe_, dataset_);
   const int64_t total = dataset_.size(split);
   display_.begin(title, config.samples ? std::min(total, config.samples) : total);

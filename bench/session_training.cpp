@@ -3,6 +3,7 @@
 #include "base/sha256.h"
 #include "bench/accuracy.h"
 #include "bench/baseline_cache.h"
+#include "bench/data_parallel.h"
 #include "bench/data_source.h"
 #include "bench/fp32_weights.h"
 #include "bench/session.h"
@@ -43,7 +44,8 @@ TrainerConfig Session::trainer_config(const std::string& stage) {
   config.stage = stage;
   config.budget = training_budget(recipe_, stage);
   config.batch = v.integer("batch");
-  config.batch_parts = v.integer("batch.parts");
+  config.division.parallel = config_.parallel;
+  config.division.parts = std::max(v.integer("batch.parts"), v.integer("batch.processes"));
   config.augment = v.flag("augment");
   config.bf16 = v.text("precision") == "bf16";
   config.ema = v.real(stage + ".ema");
@@ -62,8 +64,10 @@ TrainerConfig Session::trainer_config(const std::string& stage) {
 
 void Session::train(const std::string& stage, Method& method,
                     const std::optional<Checkpoint>& from) {
+  std::function<void(Checkpoint&)> save_it;
+  if (leads()) save_it = [this](Checkpoint& checkpoint) { save(checkpoint); };
   Trainer trainer(*network_, method, dataset_, trainer_config(stage),
-                  {[&](Checkpoint& c) { save(c); },
+                  {save_it,
                    [&](const EpochRow& row) {
                      if (stage == "fp32") facts_["fp32_epochs"].push_back(epoch_json(row));
                      config_.epoch(row);
@@ -107,13 +111,21 @@ void Session::publish_baseline(const BaselineCache& cache) {
 void Session::train_fp32(const std::optional<Checkpoint>& from) {
   const bool trains = training_budget(recipe_, "fp32").epochs > 0;
   std::unique_ptr<BaselineCache> cache;  // whose lock is held until the network is published
-  if (trains && !config_.baselines.empty())
+  bool taken = false;
+  once([&] {
+    if (!trains || config_.baselines.empty()) return;
     cache = std::make_unique<BaselineCache>(
         config_.baselines,
         baseline_key(recipe_, dataset_, network_->graph(), facts_.value("pretrained", ""),
                      config_.device),
         [this](const std::string& line) { display_.line(line); });
-  const bool taken = cache && take_baseline(*cache);
+    taken = take_baseline(*cache);
+  });
+  if (config_.parallel) {
+    std::string text = taken ? "taken" : "";
+    config_.parallel->send(text);
+    taken = !text.empty();
+  }
   NoMethod none;
   if (trains && !taken) {
     train("fp32", none, from);
@@ -124,7 +136,8 @@ void Session::train_fp32(const std::optional<Checkpoint>& from) {
   if (!trains && !facts_.contains("pretrained")) return;
   if (!facts_.contains("top1_fp32")) {
     const Accuracy accuracy = measure(
-        "FP32 accuracy", "fp32", [&](const Batch& b) { return network_->forward(b); }, device_);
+        "FP32 accuracy", "fp32", [&](const Batch& b) { return network_->forward(b); }, device_,
+        Split::Test, config_.parallel);
     facts_["top1_fp32"] = accuracy.top1();
   }
   display_.line(fmt::format("FP32: top-1 {:.2f} %", 100 * facts_["top1_fp32"].get<double>()));
@@ -137,14 +150,26 @@ void Session::train_method(const std::optional<Checkpoint>& from) {
   if (from) {
     restore(*network_, *method_, from->state);
   } else {
+    plan();
+  }
+  train("train", *method_, from);
+}
+
+void Session::plan() {
+  const auto work = [this] {
     seed_library("plan");
     MethodContext context = method_context();
     method_->plan(context);
     method_->attach(*network_);
     network_->to(device_);
-  }
-  train("train", *method_, from);
-  freeze();
+  };
+  DataParallel* parallel = config_.parallel;
+  if (!parallel) return work();
+  parallel->first(work);
+  SavedState planned;
+  if (leads()) planned = snapshot(*network_, *method_);
+  parallel->send(planned);
+  restore(*network_, *method_, planned);
 }
 
 void Session::freeze() {

@@ -4,27 +4,45 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "bench/data_parallel.h"
 
 namespace quantbench {
 namespace {
 
-// The batch as up to `count` batches of equal size, the last one smaller if need be.
-std::vector<Batch> parted(const Batch& batch, int64_t count) {
-  if (count == 1) return {batch};
-  require(!batch.topology && !batch.scored_rows.defined(),
-          "batch.parts: a batch of graphs is not computed in parts.");
-  const int64_t samples = batch.target.size(0), size = (samples + count - 1) / count;
-  std::vector<Batch> out;
-  for (int64_t first = 0; first < samples; first += size) {
-    const auto part = [&](const Tensor& t) {
-      return t.defined() ? t.narrow(0, first, std::min(size, samples - first)) : t;
-    };
-    out.push_back({part(batch.input), part(batch.target), {}, part(batch.sample_ids), nullptr});
-  }
-  return out;
+Batch narrowed(const Batch& batch, int64_t first, int64_t count) {
+  const auto part = [&](const Tensor& t) { return t.defined() ? t.narrow(0, first, count) : t; };
+  return {part(batch.input), part(batch.target), {}, part(batch.sample_ids), nullptr};
+}
+
+void seed_part(uint64_t library_seed, int64_t part) {
+  torch::manual_seed(RandomStream(library_seed, "part").child(static_cast<uint64_t>(part)).seed());
 }
 
 }  // namespace
+
+std::vector<std::pair<int64_t, int64_t>> Division::parts_of(int64_t samples) const {
+  const int64_t size = (samples + parts - 1) / parts;
+  std::vector<std::pair<int64_t, int64_t>> out;
+  for (int64_t first = 0; first < samples; first += size)
+    out.emplace_back(first, std::min(size, samples - first));
+  return out;
+}
+
+std::pair<int64_t, int64_t> Division::own_parts(int64_t samples) const {
+  const auto all = static_cast<int64_t>(parts_of(samples).size());
+  const int64_t each = parallel ? parts / parallel->size() : parts;
+  const int64_t first = std::min(all, parallel ? parallel->rank() * each : 0);
+  return {first, std::min(each, all - first)};
+}
+
+std::pair<int64_t, int64_t> Division::own_samples(int64_t samples) const {
+  const auto all = parts_of(samples);
+  const auto [part, count] = own_parts(samples);
+  if (count == 0) return {0, 0};
+  const int64_t first = all[static_cast<size_t>(part)].first;
+  const auto& last = all[static_cast<size_t>(part + count - 1)];
+  return {first, last.first + last.second - first};
+}
 
 double epochs_into_phase(const Progress& progress) {
   return static_cast<double>(progress.epoch) +
@@ -33,24 +51,30 @@ double epochs_into_phase(const Progress& progress) {
 
 StepOutcome training_step(Network& network, Method& method, PhaseOptimizer& optimizer,
                           const Batch& batch, const Progress& progress, uint64_t library_seed,
-                          int64_t parts) {
+                          const Division& division, int64_t samples) {
+  require(division.parts == 1 || (!batch.topology && !batch.scored_rows.defined()),
+          "batch.parts: a batch of graphs is not computed in parts.");
+  const auto all = division.parts_of(samples);
+  const auto [first, count] = division.own_parts(samples);
+  const auto last = static_cast<int64_t>(all.size()) - 1;
   torch::manual_seed(library_seed);
   optimizer.clear_gradients();
   method.before_step(network, progress);
-  StepOutcome out{progress.step, {}, {}, {}, batch.target.size(0)};
+  StepOutcome out{progress.step, {}, {}, {}, samples};
   const auto add = [](Tensor& sum, const Tensor& more) {
     sum = sum.defined() ? sum + more.detach() : more.detach();
   };
-  const std::vector<Batch> all = parted(batch, parts);
-  for (size_t k = 0; k < all.size(); ++k) {
-    const Batch& part = all[k];
+  for (int64_t k = first; k < first + count; ++k) {
+    const auto& [start, size] = all[static_cast<size_t>(k)];
+    const Batch part =
+        last == 0 ? batch : narrowed(batch, start - all[static_cast<size_t>(first)].first, size);
+    if (k > 0) seed_part(library_seed, k);
     const Tensor logits = part.scored(network.forward(part));
     Tensor task_loss = torch::cross_entropy_loss(logits, part.target);
-    if (all.size() > 1)
-      task_loss = task_loss * (static_cast<double>(part.target.size(0)) /
-                               static_cast<double>(batch.target.size(0)));
+    if (last > 0)
+      task_loss = task_loss * (static_cast<double>(size) / static_cast<double>(samples));
     Tensor loss = task_loss;
-    if (k + 1 == all.size())
+    if (k == last)
       if (const Tensor extra = method.loss_term(network, progress); extra.defined())
         loss = loss + extra;
     // A phase may only look: nothing learns, and nothing needs a gradient.
@@ -59,10 +83,23 @@ StepOutcome training_step(Network& network, Method& method, PhaseOptimizer& opti
     add(out.loss, loss);
     add(out.correct, logits.detach().argmax(1).eq(part.target).sum());
   }
+  if (division.parallel) {
+    for (Tensor* number : {&out.task_loss, &out.loss, &out.correct})
+      if (!number->defined()) *number = torch::zeros({});
+    division.parallel->add_up(optimizer.tensors(), {&out.task_loss, &out.loss, &out.correct});
+    division.parallel->keep_statistics(network);
+  }
+  if (division.parts > 1) seed_part(library_seed, division.parts);  // whoever computed what
   method.after_backward(network, progress);
   optimizer.step(epochs_into_phase(progress));
   method.after_step(network, progress);
   return out;
+}
+
+StepOutcome training_step(Network& network, Method& method, PhaseOptimizer& optimizer,
+                          const Batch& batch, const Progress& progress, uint64_t library_seed) {
+  return training_step(network, method, optimizer, batch, progress, library_seed, {},
+                       batch.target.size(0));
 }
 
 EpochTally::EpochTally(const nlohmann::json& counters)

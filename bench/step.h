@@ -9,6 +9,8 @@
 
 namespace quantbench {
 
+class DataParallel;
+
 // What a step leaves, on its device: nobody waits for it.
 struct StepOutcome {
   int64_t step = 0;  // of the epoch
@@ -21,14 +23,33 @@ struct StepOutcome {
 // Where the step stands on the curve of its phase, in epochs.
 double epochs_into_phase(const Progress& progress);
 
+// How batches are divided: into `parts`, that go through the network one after the other, and among
+// the processes of `parallel`, each of which computes an equal number of parts that follow on each
+// other.
+struct Division {
+  int64_t parts = 1;  // a multiple of the number of processes
+  DataParallel* parallel = nullptr;
+
+  // The parts of a batch of so many samples: equal in size, the last one smaller if need be, and
+  // fewer where there are not enough samples. First sample and number of each.
+  std::vector<std::pair<int64_t, int64_t>> parts_of(int64_t samples) const;
+  // Of those the first that this process computes, and how many; the samples likewise.
+  std::pair<int64_t, int64_t> own_parts(int64_t samples) const;
+  std::pair<int64_t, int64_t> own_samples(int64_t samples) const;
+};
+
 // Clears gradients, runs forward and backward between the method's hooks, steps the optimizer.
-// `library_seed` is for LibTorch's own generator (dropout), a function of the position. In `parts`
-// the batch goes through the network one after the other, in turn forward and backward: gradients
-// are those of the whole batch's mean loss, BatchNorm's statistics are each part's, and the
-// method's term is that behind the last. Throws Error when a batch of graphs is to be parted.
+// `batch` holds this process's own samples of a batch of `samples`. `library_seed` is for
+// LibTorch's own generator (dropout), a function of the position; every part has its own. Parts go
+// in turn forward and backward: gradients are those of the whole batch's mean loss, BatchNorm's
+// statistics are each part's, and the method's term is that behind the last. The outcome is that of
+// the whole batch. Throws Error when a batch of graphs is to be parted.
 StepOutcome training_step(Network& network, Method& method, PhaseOptimizer& optimizer,
                           const Batch& batch, const Progress& progress, uint64_t library_seed,
-                          int64_t parts = 1);
+                          const Division& division, int64_t samples);
+// A batch as a whole, in one process.
+StepOutcome training_step(Network& network, Method& method, PhaseOptimizer& optimizer,
+                          const Batch& batch, const Progress& progress, uint64_t library_seed);
 
 // Sums of the running epoch. Outcomes are fetched from the device in bunches; the sums are the same
 // however they are bunched.

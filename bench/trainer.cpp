@@ -3,7 +3,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/sha256.h"
 #include "bench/accuracy.h"
+#include "bench/data_parallel.h"
 #include "bench/interrupt.h"
 #include "datasets/loader.h"
 
@@ -45,6 +47,10 @@ Trainer::Trainer(Network& network, Method& method, const Dataset& dataset, Train
   loader.augment = config_.augment;
   loader.threads = config_.loader_threads;
   loader.seed = RandomStream(config_.seed, config_.stage).seed();
+  if (config_.division.parallel)
+    loader.share = [division = config_.division](int64_t, int64_t samples) {
+      return division.own_samples(samples);
+    };
   loader_ = std::make_unique<Loader>(dataset_, loader);
   steps_per_epoch_ = loader_->batches_per_epoch();
 }
@@ -105,11 +111,23 @@ void Trainer::plan_phases() {
   phases_ = std::move(phases);
 }
 
-void Trainer::begin_phase(int phase) {
-  network_.eval();
+void Trainer::let_method_begin(int phase) {
   torch::manual_seed(library_seed("begin", phase));
   MethodContext context = config_.context();
   method_.begin_phase(context, phase);
+}
+
+void Trainer::begin_phase(int phase) {
+  network_.eval();
+  if (DataParallel* parallel = config_.division.parallel) {
+    parallel->first([&] { let_method_begin(phase); });
+    SavedState state;
+    if (parallel->leads()) state = snapshot(network_, method_);
+    parallel->send(state);
+    restore(network_, method_, state);  // rank 0, too: so taps stand in one order everywhere
+  } else {
+    let_method_begin(phase);
+  }
   plan_phases();
   // What has another shape now starts its average there.
   if (!average_.empty()) update_average(average_, network_, 1);
@@ -169,7 +187,7 @@ void Trainer::run_epoch(Position& at) {
   sinks_.display.begin(fmt::format("{} epoch {}/{}", phase.name, at.epoch + 1, phase.epochs),
                        steps_per_epoch_, at.step);
   for (; at.step < steps_per_epoch_; ++at.step) {
-    const bool stop = interrupt_requested();
+    const bool stop = is_to_stop();
     if (stop || seconds_since(saved_at_) >= config_.checkpoint_seconds) save(at);
     if (stop) throw Interrupted("Stopped on request; a checkpoint is saved.");
     const auto start = Clock::now();
@@ -187,12 +205,24 @@ void Trainer::run_epoch(Position& at) {
   sinks_.display.end();
 }
 
+bool Trainer::is_to_stop() const {
+  const DataParallel* parallel = config_.division.parallel;
+  return parallel ? parallel->stop_agreed() : interrupt_requested();
+}
+
+// Of one process's batch it is what is scored, which may be the nodes of one graph.
+int64_t Trainer::samples_of(const Batch& batch, int64_t step) const {
+  if (!config_.division.parallel) return batch.target.size(0);
+  return std::min(config_.batch, dataset_.size(Split::Train) - step * config_.batch);
+}
+
 void Trainer::step(const Batch& batch, const Position& at) {
   const auto start = Clock::now();
   const Progress now = progress(at);
   try {
     tally_.add(training_step(network_, method_, *optimizer_, batch, now,
-                             library_seed("dropout", now.global_step), config_.batch_parts));
+                             library_seed("dropout", now.global_step), config_.division,
+                             samples_of(batch, at.step)));
   } catch (const std::exception&) {
     settle(at);  // what a hook stumbled over may come from a loss that was not finite
     throw;
@@ -247,6 +277,8 @@ EpochVerdict Trainer::finish_epoch(const Position& at) {
   sinks_.epoch(row);
   show(at, row);
   tally_ = {};
+  if (DataParallel* parallel = config_.division.parallel)
+    parallel->require_equal(digest(), fmt::format("after {} epoch {}", phase.name, at.epoch + 1));
   return verdict;
 }
 
@@ -262,6 +294,7 @@ void Trainer::validate(const Progress& progress, EpochRow& row) {
   evaluation.batch = config_.evaluation_batch;
   evaluation.device = config_.device;
   evaluation.loader_threads = config_.loader_threads;
+  evaluation.parallel = config_.division.parallel;
   const Accuracy accuracy = measure_accuracy(
       dataset_, evaluation, [&](const Batch& batch) { return network_.forward(batch); });
   row.validation_loss = accuracy.loss;
@@ -299,10 +332,17 @@ void Trainer::show(const Position& at, const EpochRow& row) {
       100 * row.validation_top1, row.learning_rate, duration_text(row.seconds)));
 }
 
+std::string Trainer::digest() const {
+  const SavedState state = snapshot(network_, method_);
+  return sha256(hash_of(state.network) + hash_of(state.method.tensors) +
+                state.method.values.dump() + hash_of(optimizer_->state()) + hash_of(average_));
+}
+
 void Trainer::save(const Position& at) {
   settle(at);
   time_.total += seconds_since(counted_from_);
-  counted_from_ = Clock::now();
+  counted_from_ = saved_at_ = Clock::now();
+  if (!sinks_.save) return;
   Checkpoint checkpoint;
   checkpoint.position = at;
   checkpoint.counters = {{"epoch", tally_.counters()},   {"phases", outline(phases_)},

@@ -21,7 +21,8 @@ enum class Select { Last, BestTop1, BestLoss };
 struct TrainerConfig {
   std::string stage;  // "fp32" or "train"
   TrainingBudget budget;
-  int64_t batch = 128, batch_parts = 1;
+  int64_t batch = 128;
+  Division division;
   bool augment = true;
   bool bf16 = false;
   double ema = 0;  // decay of the averaged weights, 0: off
@@ -36,7 +37,7 @@ struct TrainerConfig {
 
 // Where the trainer reports to.
 struct TrainerSinks {
-  std::function<void(Checkpoint&)> save;  // fills in the recipe, writes
+  std::function<void(Checkpoint&)> save;  // fills in the recipe, writes; none: nothing is saved
   std::function<void(const EpochRow&)> epoch;
   ProgressDisplay& display;
 };
@@ -59,6 +60,10 @@ class Trainer {
   // the loss is no longer finite or the method's phases are not what Phase and EpochVerdict allow.
   // At the end of an epoch the method sees the averaged network where there is one; the network
   // that trains is put back afterwards.
+  //
+  // Several processes stop at the same step. Rank 0 alone begins phases, and the others take on
+  // what that left; all of them train, validate and end epochs, after each of which the Error says
+  // so when they are no longer equal to the bit.
   void run(const std::optional<Checkpoint>& checkpoint);
 
   // States that the method asked to keep, by name.
@@ -73,6 +78,7 @@ class Trainer {
   // Runs the phase of `at` to its end; returns where to go on.
   Position run_phase(Position at);
   void begin_phase(int phase);
+  void let_method_begin(int phase);
   void run_epoch(Position& at);
   void step(const Batch& batch, const Position& at);
   EpochVerdict finish_epoch(const Position& at);
@@ -81,6 +87,10 @@ class Trainer {
   int phase_after(int phase, const EpochVerdict& verdict) const;
   Progress progress(const Position& at) const;
   uint64_t library_seed(const std::string& moment, int64_t index) const;
+  int64_t samples_of(const Batch& batch, int64_t step) const;
+  bool is_to_stop() const;
+  // Of everything that the next epoch depends on.
+  std::string digest() const;
   void settle(const Position& at);
   void save(const Position& at);
   void show(const Position& at, const EpochRow& row);

@@ -36,6 +36,8 @@ std::string data_of_training(const std::string& recipe) {
   std::string out = "batch " + recipe_value(recipe, "batch");
   const std::string parts = recipe_value(recipe, "batch.parts");
   if (!parts.empty() && parts != "1") out += " in " + parts + " parts";
+  const std::string processes = recipe_value(recipe, "batch.processes");
+  if (!processes.empty() && processes != "1") out += " by " + processes + " processes";
   if (recipe_value(recipe, "augment") == "yes") out += ", augmented";
   if (recipe_value(recipe, "precision") == "bf16") out += ", bf16";
   return out;

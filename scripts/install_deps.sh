@@ -14,7 +14,7 @@ set -eu
 
 packages="build-essential cmake ninja-build make git pkg-config ca-certificates curl
   libtorch-dev libopenblas-dev libopencv-dev libboost-dev libboost-program-options-dev
-  libsqlite3-dev libfmt-dev libssl-dev libzip-dev zlib1g-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev
+  libsqlite3-dev libfmt-dev libssl-dev libzip-dev zlib1g-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev libgloo-dev
   libbenchmark-dev libgtest-dev libgmock-dev python3-minimal python3-numpy gnuplot-nox"
 peer_packages="python3-onnx"
 dev_packages="ccache clang clang-format clang-tidy libclang-rt-dev libomp-dev libdnnl-dev libsimde-dev python3-torch

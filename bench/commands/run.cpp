@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "bench/calibration_set.h"
 #include "bench/commands/commands.h"
+#include "bench/data_parallel.h"
 #include "bench/fp32_weights.h"
 #include "bench/interrupt.h"
 #include "bench/model_file.h"
@@ -133,10 +134,16 @@ void keep_part(std::vector<Recipe>& recipes, const std::string& part) {
   recipes = std::move(kept);
 }
 
+// What several processes train is another configuration than what one does.
+void count_processes(RecipeText& text, const DataParallel* parallel) {
+  if (parallel) text.try_emplace("batch.processes", 1, std::to_string(parallel->size()));
+}
+
 int run_command(const Arguments& arguments) {
   require(arguments.operands.size() <= 1, "'quantbench run' takes one recipe.");
   RecipeText text = recipe_text(arguments);
   if (!arguments.allocation.empty()) give_allocation(text, arguments.allocation);
+  count_processes(text, arguments.runner.parallel);
   name_runs(text, arguments.runner.store);
   name_models(text);
   name_calibration_list(text);
@@ -160,12 +167,14 @@ int run_command(const Arguments& arguments) {
       if (run.status == RunStatus::Interrupted)
         say_how_to_go_on(arguments, run, i + 1 < recipes.size());
     } catch (const Error& problem) {
-      // In a sweep the other points go on.
-      if (recipes.size() == 1) throw;
+      // In a sweep the other points go on, unless other processes wait for what this one does.
+      if (recipes.size() == 1 || arguments.runner.parallel) throw;
       note("quantbench: {}\n", problem.what());
       worst = std::max(worst, 1);
     }
     if (interrupt_requested()) return 130;
+    // They have left with a run that failed or was stopped.
+    if (arguments.runner.parallel && worst > 0) return worst;
   }
   return worst;
 }

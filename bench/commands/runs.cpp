@@ -225,7 +225,9 @@ int show_command(const Arguments& arguments) {
   say("  data             {:.16} ({})\n", run.dataset_fingerprint, run.preprocessing);
   say("  source           {}{}, {}, {}\n", p.source_revision, p.source_dirty ? " (changed)" : "",
       p.compiler, p.build_type);
-  say("  machine          {}, {}, {} thread(s), {}, {}\n", p.cpu, p.isa, p.threads, p.device, p.os);
+  const std::string processes = recipe_value(run.recipe, "batch.processes");
+  say("  machine          {}, {}, {}{} thread(s), {}, {}\n", p.cpu, p.isa,
+      processes.empty() ? "" : processes + " processes of ", p.threads, p.device, p.os);
   say("  BLAS             {}\n", p.blas);
   const std::string plugin = recipe_value(run.recipe, "method.plugin");
   if (!plugin.empty()) say("  plug-in          {} (name, version, SHA-256)\n", plugin);

@@ -86,7 +86,7 @@ TEST(Trainer, LossFallsAndEveryEpochIsReported) {
 
 TEST(Trainer, ABatchInPartsHasTheGradientOfTheWhole) {
   Bench whole, parts;
-  parts.config.batch_parts = 7;  // of 50 samples: 8, ..., 8, 2
+  parts.config.division.parts = 7;  // of 50 samples: 8, ..., 8, 2
 
   whole.train();
   parts.train();
@@ -101,7 +101,7 @@ TEST(Trainer, ABatchInPartsHasTheGradientOfTheWhole) {
 
 TEST(Trainer, GoesOnWithBatchesInPartsToTheSameBits) {
   Bench straight, resumed;
-  straight.config.batch_parts = resumed.config.batch_parts = 3;
+  straight.config.division.parts = resumed.config.division.parts = 3;
   straight.config.checkpoint_seconds = 0;  // before each step
   straight.train();
   const Checkpoint& middle = straight.saved.at(straight.saved.size() / 2);
