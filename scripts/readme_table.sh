@@ -4,7 +4,7 @@
 #     scripts/readme_table.sh STORE [PROGRAM]
 #
 # With RUN=yes it first runs, into STORE, what takes about a minute each: the public FP32 weights, and what
-# every method makes of them without training, with latency on one thread. Every other run of that task in the
+# the methods make of them without training, with latency on one thread. Every other run of that task in the
 # store takes part, too. STORE may be results/reference, whose files are such runs.
 set -eu
 
@@ -31,8 +31,7 @@ if [ "${RUN:-no}" = yes ]; then
       --quantization_networks.weight_bits=6 --quantization_networks.weight_bits=4
     "$program" run $common --method=bsq --train.epochs=0 --bsq.activation_bits=8 --bsq.start_bits=5 \
       --bsq.start_bits=3
-    "$program" run $common --method=alq --train.epochs=0 --alq.bases=4 --alq.bases=3
-    "$program" run $common --method=hgq --train.epochs=0
+    "$program" run $common --method=alq --train.epochs=0 --alq.bases=4
   }
 fi
 
