@@ -78,6 +78,10 @@ def main():
     reference = Reference(pathlib.Path(options.reference))
     recipes = json.loads(ask("list", "recipes", "--format", "json"))
     names = {recipe["help"]: recipe["name"] for recipe in recipes}
+    defaults = {key["name"]: key["default"] for key in json.loads(ask("list", "keys", "--format", "json"))}
+    for kind in ("methods", "models", "datasets"):
+        for one in json.loads(ask("list", kind, "--format", "json")):
+            defaults.update({f'{one["name"]}.{option["name"]}': option["default"] for option in one["options"]})
     papers = sorted(p.stem for p in (ROOT / "results/papers").glob("*.csv") if p.stem not in ("recipes", "units"))
 
     rows, counts, judged = [], {}, set()
@@ -134,11 +138,11 @@ def main():
         told = {key: value for key, value in one["recipe"].items()
                 if key in (f'{one["method"]}.{name}' for name in ("mode", "weight_bits", "activation_bits", "alpha", "target_bits"))}
         settings = " ".join(f"{key.split('.', 1)[1]}={value}" for key, value in told.items())
-        weights = one["recipe"].get("fp32.weights", "")
         words = [recipe] if recipe else [f'--model={one["model"]}']
         words += [f'--dataset={one["dataset"]}', f'--method={one["method"]}']
-        words += [f"--fp32.weights={weights}"] if weights and not recipe else []
-        words += [f"--{key}={value}" for key, value in told.items()]
+        # A recipe says the rest; without one, everything that is not a documented default.
+        words += [f"--{key}={value}" for key, value in (told if recipe else one["recipe"]).items()
+                  if recipe or (key not in ("model", "dataset", "method") and value != defaults.get(key))]
         sizes = {run["size_bytes"] for run in one["runs"]}
         others.append([text(f'{one["method"]} {settings}'.strip()), text(f'{one["model"]} on {one["dataset"]}'), accuracy,
                        str(a["n"]), f"{max(sizes):,}" if len(sizes) == 1 else f"{min(sizes):,} to {max(sizes):,}", kind,
