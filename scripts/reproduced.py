@@ -58,6 +58,26 @@ def machine_of(file):
     return "; ".join(out)
 
 
+def recipe_values(name):
+    """The keys that a recipe gives one value."""
+    values, section = {}, ""
+    for line in (ROOT / f"bench/recipes/{name}.ini").read_text().splitlines():
+        line = line.split("#", 1)[0].strip()
+        if line.startswith("["):
+            section = line.strip("[]") + "."
+        elif "=" in line:
+            key, value = (word.strip() for word in line.split("=", 1))
+            values[section + key] = value if section + key not in values else None
+    return values
+
+
+def same(value, said):
+    try:
+        return float(value) == float(said)
+    except (TypeError, ValueError):
+        return value == said
+
+
 def command_of(cell):
     return " ".join(["quantbench run", cell["recipe"]] + [f"--{key}" for key in cell["keys"].split(";") if key])
 
@@ -140,9 +160,9 @@ def main():
         settings = " ".join(f"{key.split('.', 1)[1]}={value}" for key, value in told.items())
         words = [recipe] if recipe else [f'--model={one["model"]}']
         words += [f'--dataset={one["dataset"]}', f'--method={one["method"]}']
-        # A recipe says the rest; without one, everything that is not a documented default.
-        words += [f"--{key}={value}" for key, value in (told if recipe else one["recipe"]).items()
-                  if recipe or (key not in ("model", "dataset", "method") and value != defaults.get(key))]
+        said = dict(defaults, **recipe_values(recipe)) if recipe else defaults
+        words += [f"--{key}={value}" for key, value in one["recipe"].items()
+                  if key not in ("model", "dataset", "method") and not same(value, said.get(key))]
         sizes = {run["size_bytes"] for run in one["runs"]}
         others.append([text(f'{one["method"]} {settings}'.strip()), text(f'{one["model"]} on {one["dataset"]}'), accuracy,
                        str(a["n"]), f"{max(sizes):,}" if len(sizes) == 1 else f"{min(sizes):,} to {max(sizes):,}", kind,
