@@ -76,4 +76,25 @@ std::string valid_utf8(std::string_view text) {
                        [](const Character& c) { return c.length > 0 ? nullptr : "\xef\xbf\xbd"; });
 }
 
+std::string wrapped(std::string_view text, size_t indent, size_t width) {
+  std::string out;
+  size_t column = indent;
+  for (size_t first = 0; first < text.size();) {
+    const size_t end = std::min(text.find(' ', first), text.size());
+    const std::string_view word = text.substr(first, end - first);
+    if (column > indent && column + 1 + word.size() > width) {
+      out += "\n" + std::string(indent, ' ');
+      column = indent;
+    }
+    if (column > indent) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += word.size();
+    first = end + 1;
+  }
+  return out;
+}
+
 }  // namespace quantbench

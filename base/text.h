@@ -16,4 +16,8 @@ std::string printable_line(std::string_view text);
 // Valid UTF-8: bytes that are not become U+FFFD; everything else, control characters too, stays.
 std::string valid_utf8(std::string_view text);
 
+// `text` broken at blanks into lines of at most `width` bytes, while no word is longer, all but the
+// first after `indent` blanks.
+std::string wrapped(std::string_view text, size_t indent, size_t width);
+
 }  // namespace quantbench

@@ -5,35 +5,13 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "bench/build_info.h"
 
 namespace quantbench {
 namespace {
 
 constexpr size_t kWidth = 100;
-
-// `text` broken at blanks into lines of at most `width` columns, all but the first after `indent`
-// blanks.
-std::string wrapped(const std::string& text, size_t indent, size_t width = kWidth) {
-  std::string out;
-  size_t column = indent;
-  for (size_t first = 0; first < text.size();) {
-    const size_t end = std::min(text.find(' ', first), text.size());
-    const std::string word = text.substr(first, end - first);
-    if (column > indent && column + 1 + word.size() > width) {
-      out += "\n" + std::string(indent, ' ');
-      column = indent;
-    }
-    if (column > indent) {
-      out += ' ';
-      ++column;
-    }
-    out += word;
-    column += word.size();
-    first = end + 1;
-  }
-  return out;
-}
 
 // "store=TEXT", "skip-done".
 std::string spelled(const Option& option) {
@@ -58,7 +36,7 @@ std::string entry(const std::string& left, const std::string& right, size_t inde
   std::string out = "  " + left;
   out += out.size() + 2 > indent ? "\n" + std::string(indent, ' ')
                                  : std::string(indent - out.size(), ' ');
-  return out + wrapped(right, indent) + "\n";
+  return out + wrapped(right, indent, kWidth) + "\n";
 }
 
 std::vector<Option> options_of(const Command& command) {
@@ -215,14 +193,15 @@ std::string usage() {
 }
 
 std::string usage(const Command& command) {
-  std::string out = fmt::format("{}\n\n  {}\n", synopsis(command), wrapped(command.help, 2));
+  std::string out =
+      fmt::format("{}\n\n  {}\n", synopsis(command), wrapped(command.help, 2, kWidth));
   const std::string own = entries(options_of(command)), keys = keys_text(command);
   if (!own.empty()) out += "\nOptions:\n" + own;
-  if (!keys.empty()) out += "\nKeys:\n  " + wrapped(keys, 2) + "\n";
+  if (!keys.empty()) out += "\nKeys:\n  " + wrapped(keys, 2, kWidth) + "\n";
   std::vector<std::string> names;
   for (const Option& option : common()) names.push_back("--" + spelled(option));
-  return out + "\nOf every command:\n  " + wrapped(fmt::format("{}", fmt::join(names, " ")), 2) +
-         "\n";
+  return out + "\nOf every command:\n  " +
+         wrapped(fmt::format("{}", fmt::join(names, " ")), 2, kWidth) + "\n";
 }
 
 std::string version_text() {

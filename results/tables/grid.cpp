@@ -66,7 +66,7 @@ std::string text_grid(const Grid& grid, size_t width) {
     line([&](size_t i) { return text_cell(row.cells[i]); });
   }
   if (!grid.notes.empty()) out += "\n";
-  for (const std::string& note : grid.notes) out += note + "\n";
+  for (const std::string& note : grid.notes) out += wrapped(note, 0, width) + "\n";
   return out;
 }
 

@@ -36,6 +36,8 @@ TEST(Grid, TextStandsInColumnsOfCharacters) {
 TEST(Grid, ColumnsThatShrinkKeepItWithinTheWidth) {
   Grid grid = some_grid();
   grid.rows[0].cells[0].text = std::string(200, 'x');
+  grid.notes.push_back(
+      "a sentence of many short words that goes on and on beyond the sixty columns");
 
   std::istringstream lines(render_grid(grid, "text", 60));
 
