@@ -58,10 +58,10 @@ def machine_of(file):
     return "; ".join(out)
 
 
-def recipe_values(name):
-    """The keys that a recipe gives one value."""
+def recipe_values(recipe):
+    """The keys to which the text of a recipe gives one value."""
     values, section = {}, ""
-    for line in (ROOT / f"bench/recipes/{name}.ini").read_text().splitlines():
+    for line in recipe.splitlines():
         line = line.split("#", 1)[0].strip()
         if line.startswith("["):
             section = line.strip("[]") + "."
@@ -98,6 +98,7 @@ def main():
     reference = Reference(pathlib.Path(options.reference))
     recipes = json.loads(ask("list", "recipes", "--format", "json"))
     names = {recipe["help"]: recipe["name"] for recipe in recipes}
+    texts = {recipe["name"]: recipe["text"] for recipe in recipes}
     defaults = {key["name"]: key["default"] for key in json.loads(ask("list", "keys", "--format", "json"))}
     for kind in ("methods", "models", "datasets"):
         for one in json.loads(ask("list", kind, "--format", "json")):
@@ -160,7 +161,7 @@ def main():
         settings = " ".join(f"{key.split('.', 1)[1]}={value}" for key, value in told.items())
         words = [recipe] if recipe else [f'--model={one["model"]}']
         words += [f'--dataset={one["dataset"]}', f'--method={one["method"]}']
-        said = dict(defaults, **recipe_values(recipe)) if recipe else defaults
+        said = dict(defaults, **recipe_values(texts.get(recipe, "")))
         words += [f"--{key}={value}" for key, value in one["recipe"].items()
                   if key not in ("model", "dataset", "method") and not same(value, said.get(key))]
         sizes = {run["size_bytes"] for run in one["runs"]}
