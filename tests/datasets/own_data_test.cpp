@@ -72,7 +72,8 @@ TEST(CsvRows, MistakesNameTheirLine) {
       {"a,y\n\"1\"x,0\n", "quote"},
   };
   for (const auto& [text, expected] : mistakes)
-    EXPECT_THAT(error_of([&] { parse_csv_rows(text, "", "f"); }), HasSubstr(expected)) << text;
+    EXPECT_THAT(error_of([&text = text] { parse_csv_rows(text, "", "f"); }), HasSubstr(expected))
+        << text;
 }
 
 TEST(Npy, NumbersOfEveryKindAreRead) {
@@ -102,7 +103,7 @@ TEST(Npy, WhatDoesNotFitIsRefused) {
       {npy("<f4", "2,", two).substr(0, 40), "truncated"},
   };
   for (const auto& [bytes, expected] : mistakes)
-    EXPECT_THAT(error_of([&] { parse_npy(bytes, "a"); }), HasSubstr(expected));
+    EXPECT_THAT(error_of([&bytes = bytes] { parse_npy(bytes, "a"); }), HasSubstr(expected));
 }
 
 TEST(TableData, ACsvFileIsSplitByASeed) {

@@ -60,7 +60,8 @@ Batch small_batch(const std::string& model, bool answers_a_graph) {
 }
 
 void train_in_fp32(Network& network, const Batch& batch) {
-  torch::optim::Adam adam(network.parameters(), torch::optim::AdamOptions(1e-3));
+  torch::optim::Adam adam(network.parameters(),
+                          torch::optim::AdamOptions(batch.topology ? 1e-2 : 1e-3));
   network.train();
   for (int step = 0; step < kStepsBefore; ++step) {
     adam.zero_grad();

@@ -120,10 +120,11 @@ Tensor samples(const Staircase& s, torch::ScalarType type, double beta) {
 
 void expect_fused_is_naive(torch::ScalarType type, double tolerance) {
   const double alpha = 0.16, beta = 6.25;
-  for (const auto& [name, s] : staircases())
+  for (const auto& [name, staircase] : staircases())
     for (double t : {1.0, 5.0, 20.0, 50.0, 300.0, 2000.0})
       for (double clamp : {0.0, 10.0})
         for (const kernels::Rectifier& relu : {kernels::Rectifier{}, kRelu, kRelu6}) {
+          const auto& s = staircase;
           const Tensor x = samples(s, type, beta);
           const Tensor upstream = random_tensor(x.sizes(), 6).to(type);
           const Outcome naive = reference(
