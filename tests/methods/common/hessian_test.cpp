@@ -221,8 +221,10 @@ TEST(Hutchinson, GoesOnUntilEveryTraceIsKnown) {
 }
 
 TEST(Hessian, HoldsItsMemory) {
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
   GTEST_SKIP() << "AddressSanitizer keeps what is freed in quarantine.";
+#endif
 #endif
   const auto resident = [] {
     std::ifstream in("/proc/self/statm");

@@ -119,7 +119,8 @@ TEST(MixedPrecision, PostTrainingTakesTheRangesOfItsObserver) {
     method->attach(f.network);
     const auto found = distances(f.network, f.batches[0]);
     by_observer[observer] = found;
-    for (const auto& layer : allocation_of(*method).at("evidence").at("weights").at("layers")) {
+    const nlohmann::json allocation = allocation_of(*method);
+    for (const auto& layer : allocation.at("evidence").at("weights").at("layers")) {
       // What the choice was made by is what is attached.
       const double omega = layer.at("omega").at("3").get<double>();
       const double expected =
