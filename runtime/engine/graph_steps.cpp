@@ -27,20 +27,25 @@ class RowsStep : public KernelStep {
     const Input from{reinterpret_cast<const char*>(frame.input), pitch, pitch, Cell::F32, 0};
     char* memory = frame.values[static_cast<size_t>(y_.value)];
     const Epilogue end = epilogue_.on(frame, 1);
-    // The last vector of a row reads on into the next one; the last row has no next one.
+    // The last vector of a row reads on into the rows behind it, which the last rows do not have.
+    const int64_t padded = blocks * kernels_.lanes;
+    const int64_t behind = rounded_up(padded - y.channels, y.channels) / y.channels;
     Part most = part;
-    const bool ragged = y.channels % kernels_.lanes != 0;
-    if (ragged && most.row_end == frame.nodes) --most.row_end;
+    most.row_end = std::clamp(frame.nodes - behind, part.row_begin, part.row_end);
     kernels_.map(1, from, end, y.output(memory), most);
-    if (most.row_end < part.row_end) {
-      std::vector<float> last(static_cast<size_t>(blocks * kernels_.lanes), 0.0f);
-      const int64_t row = frame.nodes - 1;
-      std::copy_n(frame.input + row * y.channels, y.channels, last.begin());
+    if (const int64_t rows = part.row_end - most.row_end; rows > 0) {
+      std::vector<float> last(static_cast<size_t>(rows * padded), 0.0f);
+      for (int64_t row = 0; row < rows; ++row)
+        std::copy_n(frame.input + (most.row_end + row) * y.channels, y.channels,
+                    last.begin() + row * padded);
+      const int64_t last_pitch = padded * static_cast<int64_t>(sizeof(float));
       Output to = y.output(memory);
-      to.data += row * to.row;
-      kernels_.map(1, {reinterpret_cast<const char*>(last.data()), 0, 0, Cell::F32, 0}, end, to,
-                   {0, 1, 0, blocks});
+      to.data += most.row_end * to.row;
+      kernels_.map(
+          1, {reinterpret_cast<const char*>(last.data()), last_pitch, last_pitch, Cell::F32, 0},
+          end, to, {0, rows, 0, blocks});
     }
+    const bool ragged = behind > 0;
     if (!ragged) return;
     const int64_t used = y.channels * bytes_of(y.cell);
     for (int64_t row = part.row_begin; row < part.row_end; ++row)
