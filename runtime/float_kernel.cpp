@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/clones.h"
+#include "base/vector_units.h"
 
 // std::fma is an instruction in the clones that have it and the C library's, which rounds once as
 // well, in the others.

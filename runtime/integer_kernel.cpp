@@ -1,6 +1,6 @@
 #include "runtime/integer_kernel.h"
 
-#include "runtime/clones.h"
+#include "base/vector_units.h"
 
 namespace quantbench {
 
