@@ -26,24 +26,26 @@ Quantizer::Quantizer(const Quantization& how, const std::vector<int64_t>& shape)
   unit_ = spread<float>(how.unit, shape);
   if (how.by_thresholds()) {
     thresholds_ = floats(how.thresholds);
-    if (how.levels.scalar_type() == torch::kInt)
+    if (how.levels.scalar_type() == torch::kInt) {
       integer_levels_ = spread<int32_t>(how.levels, {});
-    else
+      cells_ = ThresholdCells(thresholds_);
+    } else {
       levels_ = floats(how.levels);
+    }
   }
   simple_ = !how.by_thresholds() && lows_.empty() && how.step == 1 &&
             how.rounding == Rounding::HalfEven && how.overflow == Overflow::Saturate;
 }
 
 template <typename Real>
-int64_t Quantizer::code(Real u, int64_t) const {
+int64_t Quantizer::code(Real u) const {
   const auto lies_below = [](float threshold, Real v) { return static_cast<Real>(threshold) < v; };
-  constexpr size_t kFew = 16;  // which are counted faster than they are searched
-  if (thresholds_.size() > kFew)
-    return std::lower_bound(thresholds_.begin(), thresholds_.end(), u, lies_below) -
-           thresholds_.begin();
-  return std::count_if(thresholds_.begin(), thresholds_.end(),
-                       [&](float threshold) { return lies_below(threshold, u); });
+  return std::lower_bound(thresholds_.begin(), thresholds_.end(), u, lies_below) -
+         thresholds_.begin();
+}
+
+void Quantizer::integers(const float* u, int64_t count, int32_t* n) const {
+  cells_.count_below(u, count, integer_levels_.data(), n);
 }
 
 template <typename Real>
@@ -71,14 +73,14 @@ double Quantizer::round(Real u, int64_t at) const {
 
 template <typename Real>
 int32_t Quantizer::integer(Real u, int64_t at) const {
-  if (how_.by_thresholds()) return integer_levels_[static_cast<size_t>(code(u, at))];
+  if (how_.by_thresholds()) return integer_levels_[static_cast<size_t>(code(u))];
   const double n = round(u, at);
   return static_cast<int32_t>(unit_.empty() ? n : n * unit_[static_cast<size_t>(at)]);
 }
 
 template <typename Real>
 float Quantizer::number(Real u, int64_t at) const {
-  if (how_.by_thresholds()) return levels_[static_cast<size_t>(code(u, at))];
+  if (how_.by_thresholds()) return levels_[static_cast<size_t>(code(u))];
   return static_cast<float>(round(u, at)) * unit_[static_cast<size_t>(at)];
 }
 
@@ -141,7 +143,9 @@ template <typename Acc>
 void Finisher::apply(const Acc* acc, int64_t row, int64_t first, int64_t count,
                      const std::vector<Data>& values, Data& out) const {
   if (wide_) return apply_as<double>(acc, row, first, count, values, out);
-  const bool vectors = !std::is_same_v<Acc, int64_t> && (!quantizer_ || quantizer_->simple());
+  const bool counts = on_grid_ && quantizer_ && quantizer_->counts_thresholds();
+  const bool vectors =
+      !std::is_same_v<Acc, int64_t> && (!quantizer_ || quantizer_->simple() || counts);
   if constexpr (!std::is_same_v<Acc, int64_t>) {
     if (vectors) {
       // The same, one operation at a time over all elements.
@@ -160,7 +164,9 @@ void Finisher::apply(const Acc* acc, int64_t row, int64_t first, int64_t count,
       }
       if (!std::isinf(least_) || !std::isinf(most_))
         for (int64_t i = 0; i < count; ++i) u[i] = held(u[i], least_, most_);
-      if (on_grid_)
+      if (counts)
+        quantizer_->integers(u, count, &out.n[static_cast<size_t>(row * elements_ + first)]);
+      else if (on_grid_)
         round_to(u, static_cast<float>(quantizer_->how().low),
                  static_cast<float>(quantizer_->how().high), count,
                  &out.n[static_cast<size_t>(row * elements_ + first)]);

@@ -6,6 +6,7 @@
 
 #include "runtime/plan.h"
 #include "runtime/reference_values.h"
+#include "runtime/threshold_cells.h"
 
 namespace quantbench {
 
@@ -21,13 +22,18 @@ class Quantizer {
   template <typename Real>
   float number(Real u, int64_t at) const;
 
+  // The integers of `count` numbers that share one grid by thresholds.
+  void integers(const float* u, int64_t count, int32_t* n) const;
+
   // Whether rounding half to even and two bounds are all of it.
   bool simple() const { return simple_; }
+  // Whether `integers` knows the grid.
+  bool counts_thresholds() const { return !integer_levels_.empty(); }
   const Quantization& how() const { return how_; }
 
  private:
   template <typename Real>
-  int64_t code(Real u, int64_t at) const;  // by thresholds
+  int64_t code(Real u) const;  // by thresholds
   template <typename Real>
   double round(Real u, int64_t at) const;  // step * q - offset
 
@@ -35,6 +41,7 @@ class Quantizer {
   bool simple_ = false;
   std::vector<int32_t> lows_, highs_, integer_levels_;
   std::vector<float> inverse_, unit_, thresholds_, levels_;
+  ThresholdCells cells_;  // where levels are integers
 };
 
 class Finisher {

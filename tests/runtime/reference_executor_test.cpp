@@ -350,5 +350,41 @@ TEST(ReferenceQuantizer, ACodeIsTheNumberOfThresholdsBelow) {
   }
 }
 
+TEST(ReferenceQuantizer, ManyNumbersAtOnceGetTheSameCodes) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr float kMost = std::numeric_limits<float>::max();
+  torch::manual_seed(4);
+  const std::vector<Tensor> cases{
+      torch::empty({0}),
+      torch::tensor({0.5f}),
+      torch::tensor({-1.0f, 1.0f}),
+      torch::tensor({2.0f, 2.0f, 2.0f}),
+      torch::tensor({-kMost, 0.0f, kMost}),
+      torch::tensor({0.0f, 1e-45f}),
+      torch::tensor({-kInfinity, 0.0f, kInfinity}),
+      std::get<0>(torch::randn({255}).sort()),
+      std::get<0>(torch::randn({255}).pow(5).sort()),  // crowded around zero
+  };
+  for (const Tensor& thresholds : cases) {
+    Quantization how;
+    how.thresholds = thresholds;
+    how.levels = torch::arange(thresholds.numel() + 1, torch::kInt);
+    const Quantizer quantizer(how, {1});
+    const Tensor around =
+        torch::cat({thresholds, thresholds.nextafter(torch::tensor(kInfinity)),
+                    thresholds.nextafter(torch::tensor(-kInfinity)), torch::randn({1000}),
+                    torch::tensor({kInfinity, -kInfinity, kMost, -kMost, 0.0f, std::nanf("")})});
+    std::vector<int32_t> codes(static_cast<size_t>(around.numel()));
+
+    quantizer.integers(around.data_ptr<float>(), around.numel(), codes.data());
+
+    for (int64_t i = 0; i < around.numel(); ++i) {
+      const float u = around[i].item<float>();
+      EXPECT_EQ(codes[static_cast<size_t>(i)], (thresholds < u).sum().item<int64_t>())
+          << u << " of " << thresholds;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace quantbench
