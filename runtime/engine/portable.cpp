@@ -71,16 +71,20 @@ QUANTBENCH_INLINE Cells hold(Cells x, const Cells& low, const Cells& high) {
   }
   return x;
 }
+// What leaves 32 bits wraps around, as in vector units: in lanes that hold no channel it may.
+QUANTBENCH_INLINE int32_t wrapped_sum(int32_t a, int32_t b) {
+  return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
+}
 QUANTBENCH_INLINE uint8_t saturated(int32_t x) {
   return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x);
 }
 QUANTBENCH_INLINE Cells pack(Ints a, Ints b, Ints c, Ints d, int32_t shift) {
   Cells out;
   for (int i = 0; i < kLanes; ++i) {
-    out.at[i] = saturated(a.at[i] + shift);
-    out.at[kLanes + i] = saturated(b.at[i] + shift);
-    out.at[2 * kLanes + i] = saturated(c.at[i] + shift);
-    out.at[3 * kLanes + i] = saturated(d.at[i] + shift);
+    out.at[i] = saturated(wrapped_sum(a.at[i], shift));
+    out.at[kLanes + i] = saturated(wrapped_sum(b.at[i], shift));
+    out.at[2 * kLanes + i] = saturated(wrapped_sum(c.at[i], shift));
+    out.at[3 * kLanes + i] = saturated(wrapped_sum(d.at[i], shift));
   }
   return out;
 }
@@ -102,13 +106,15 @@ QUANTBENCH_INLINE Ints broadcast_unit(const char* at) {
   return broadcast_integer(unit);
 }
 QUANTBENCH_INLINE Ints add(Ints a, Ints b) {
-  return each<Ints>([&](int i) { return a.at[i] + b.at[i]; });
+  return each<Ints>([&](int i) { return wrapped_sum(a.at[i], b.at[i]); });
 }
 QUANTBENCH_INLINE Floats add(Floats a, Floats b) {
   return each<Floats>([&](int i) { return a.at[i] + b.at[i]; });
 }
 QUANTBENCH_INLINE Ints multiply(Ints a, Ints b) {
-  return each<Ints>([&](int i) { return a.at[i] * b.at[i]; });
+  return each<Ints>([&](int i) {
+    return static_cast<int32_t>(static_cast<uint32_t>(a.at[i]) * static_cast<uint32_t>(b.at[i]));
+  });
 }
 QUANTBENCH_INLINE Floats multiply(Floats a, Floats b) {
   return each<Floats>([&](int i) { return a.at[i] * b.at[i]; });
@@ -155,7 +161,7 @@ QUANTBENCH_INLINE Ints dot_shorts(Ints sum, Ints x, Ints w) {
   __builtin_memcpy(xs, &x, sizeof(xs));
   __builtin_memcpy(ws, &w, sizeof(ws));
   for (int i = 0; i < kLanes; ++i)
-    sum.at[i] += xs[2 * i] * ws[2 * i] + xs[2 * i + 1] * ws[2 * i + 1];
+    for (int j = 0; j < 2; ++j) sum.at[i] = wrapped_sum(sum.at[i], xs[2 * i + j] * ws[2 * i + j]);
   return sum;
 }
 QUANTBENCH_INLINE Ints dot_bytes(Ints sum, Ints x, Ints w) {
@@ -164,7 +170,7 @@ QUANTBENCH_INLINE Ints dot_bytes(Ints sum, Ints x, Ints w) {
   __builtin_memcpy(xs, &x, sizeof(xs));
   __builtin_memcpy(ws, &w, sizeof(ws));
   for (int i = 0; i < kLanes; ++i)
-    for (int j = 0; j < 4; ++j) sum.at[i] += xs[4 * i + j] * ws[4 * i + j];
+    for (int j = 0; j < 4; ++j) sum.at[i] = wrapped_sum(sum.at[i], xs[4 * i + j] * ws[4 * i + j]);
   return sum;
 }
 // Weights of four bits: those of dot product k of a vector, 16 times as large.
@@ -188,7 +194,9 @@ QUANTBENCH_INLINE void pin(Ints&) {}
 QUANTBENCH_INLINE void pin(Floats&) {}
 
 QUANTBENCH_INLINE Ints subtract(Ints a, Ints b) {
-  return each<Ints>([&](int i) { return a.at[i] - b.at[i]; });
+  return each<Ints>([&](int i) {
+    return static_cast<int32_t>(static_cast<uint32_t>(a.at[i]) - static_cast<uint32_t>(b.at[i]));
+  });
 }
 QUANTBENCH_INLINE Ints different_bits(Ints a, Ints b) {
   return each<Ints>(
