@@ -103,32 +103,45 @@ void Importer::parameter(int node, const char* name, const Tensor& value) {
 }
 
 void Importer::give(const ForeignNode& node, int ours, bool exclusive) {
-  need(!node.outputs.empty(), node, "it has no output");
   values_[node.outputs[0]] = {ours, exclusive && uses_[node.outputs[0]] == 1};
 }
 
-std::optional<UniformFormat> Importer::grid_of(int i) const {
-  const auto own = package_.activations.find({i, PointKind::Output});
-  if (own != package_.activations.end()) return std::get<UniformFormat>(own->second);
-  const Node& node = node_at(i);
-  const bool moves = std::holds_alternative<op::MaxPool>(node.operation) ||
-                     std::holds_alternative<op::Flatten>(node.operation) ||
-                     std::holds_alternative<op::PadShortcut>(node.operation) ||
-                     std::holds_alternative<op::Concat>(node.operation);
-  if (!moves) return std::nullopt;
+// Without recursion: a file may chain, or join, as many moves as it likes.
+std::optional<UniformFormat> Importer::grid_of(int last) const {
+  const auto own = [&](int i) -> std::optional<UniformFormat> {
+    const auto found = package_.activations.find({i, PointKind::Output});
+    if (found == package_.activations.end()) return std::nullopt;
+    return std::get<UniformFormat>(found->second);
+  };
+  const auto moves = [&](int i) {
+    const Node& node = node_at(i);
+    return std::holds_alternative<op::MaxPool>(node.operation) ||
+           std::holds_alternative<op::Flatten>(node.operation) ||
+           std::holds_alternative<op::PadShortcut>(node.operation) ||
+           std::holds_alternative<op::Concat>(node.operation);
+  };
+  std::set<int> waiting{last};  // nodes whose grid must be the one that was found, the last first
   std::optional<UniformFormat> all;
-  for (int input : node.inputs) {
-    const auto one = grid_of(input);
-    if (!one || (all && !same_format(*all, *one))) return std::nullopt;
-    all = one;
+  while (!waiting.empty()) {
+    const int i = *waiting.rbegin();
+    waiting.erase(i);
+    if (const auto one = own(i)) {
+      if (all && !same_format(*all, *one)) return std::nullopt;
+      all = one;
+    } else if (moves(i)) {
+      waiting.insert(node_at(i).inputs.begin(), node_at(i).inputs.end());
+    } else {
+      return std::nullopt;
+    }
   }
   return all;
 }
 
 void Importer::take(const ForeignNode& node) {
   need(node.domain.empty(), node, "its domain '{}' is none of ONNX's own", node.domain);
-  need(node.outputs.size() == 1 || std::all_of(node.outputs.begin() + 1, node.outputs.end(),
-                                               [](const auto& o) { return o.empty(); }),
+  need(!node.outputs.empty(), node, "it has no output");
+  need(std::all_of(node.outputs.begin() + 1, node.outputs.end(),
+                   [](const auto& o) { return o.empty(); }),
        node, "it has several outputs");
   using Handler = void (Importer::*)(const ForeignNode&);
   static const std::map<std::string, Handler> kHandlers{

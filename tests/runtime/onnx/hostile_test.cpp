@@ -59,6 +59,15 @@ TEST(HostileOnnx, CycleIsRefused) {
   EXPECT_TRUE(contains(problem, "(Conv) reads 'logits'")) << problem;
 }
 
+TEST(HostileOnnx, NodeWithoutOutputsIsNamed) {
+  onnx::ModelProto model = valid();
+  onnx::NodeProto& node = *model.mutable_graph()->add_node();
+  node.set_op_type("Relu");
+  node.add_input(model.graph().node(0).output(0));
+  const std::string problem = problem_of(model);
+  EXPECT_TRUE(contains(problem, "it has no output")) << problem;
+}
+
 TEST(HostileOnnx, HugeInitializerIsRefusedBeforeItIsMade) {
   onnx::ModelProto model = valid();
   onnx::TensorProto& weight = initializer_of(model, "conv.weight.packed");
