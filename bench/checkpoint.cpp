@@ -14,8 +14,9 @@ namespace {
 constexpr int kVersion = 3;
 constexpr char kKept[] = "kept ", kChecksum[] = "sha256";
 
-// Over everything but itself: texts and names with their lengths, shapes, types, bytes.
-std::string checksum(const SafeTensors& file) {
+}  // namespace
+
+std::string checkpoint_checksum(const SafeTensors& file) {
   Sha256 sum;
   const auto add = [&](const std::string& text) {
     sum.update(fmt::format("{} {}", text.size(), text));
@@ -32,6 +33,8 @@ std::string checksum(const SafeTensors& file) {
   }
   return sum.hex();
 }
+
+namespace {
 
 void pack(SafeTensors& file, const std::string& group, const NamedTensors& tensors) {
   for (const auto& [name, tensor] : tensors)
@@ -66,13 +69,12 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
   pack(file, "average", checkpoint.average);
   file.metadata["checkpoint"] = header.dump();
   file.metadata["recipe"] = checkpoint.recipe;
-  file.metadata[kChecksum] = checksum(file);
+  file.metadata[kChecksum] = checkpoint_checksum(file);
   write_safetensors(path, file);
 }
 
-namespace {
-
-Checkpoint unpack(const SafeTensors& file, const std::string& path, const std::string& recipe) {
+Checkpoint unpack_checkpoint(const SafeTensors& file, const std::string& path,
+                             const std::string& recipe) {
   Checkpoint out;
   std::map<std::string, NamedTensors*> groups{{"optimizer", &out.optimizer},
                                               {"average", &out.average}};
@@ -89,7 +91,7 @@ Checkpoint unpack(const SafeTensors& file, const std::string& path, const std::s
                     header.at("begun")};
     require(out.position.phase >= 0 && out.position.epoch >= 0 && out.position.step >= 0,
             "{} stands before the start of its training.", path);
-    require(file.metadata.at(kChecksum) == checksum(file),
+    require(file.metadata.at(kChecksum) == checkpoint_checksum(file),
             "{} is damaged: its content is not that of its checksum.", path);
     out.counters = header.at("counters");
     for (const auto& [name, values] : header.at("methods").items()) {
@@ -118,15 +120,13 @@ Checkpoint unpack(const SafeTensors& file, const std::string& path, const std::s
   return out;
 }
 
-}  // namespace
-
 Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string& recipe) {
-  return unpack(read_safetensors(path), path.string(), recipe);
+  return unpack_checkpoint(read_safetensors(path), path.string(), recipe);
 }
 
 Checkpoint parse_checkpoint(std::string_view bytes, const std::string& path,
                             const std::string& recipe) {
-  return unpack(parse_safetensors(bytes, path), path, recipe);
+  return unpack_checkpoint(parse_safetensors(bytes, path), path, recipe);
 }
 
 }  // namespace quantbench

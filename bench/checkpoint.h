@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "bench/saved_state.h"
+#include "models/safetensors.h"
 
 namespace quantbench {
 
@@ -36,5 +37,10 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, const std::string&
 // The same of a file's content; `path` is for sentences.
 Checkpoint parse_checkpoint(std::string_view bytes, const std::string& path,
                             const std::string& recipe);
+Checkpoint unpack_checkpoint(const SafeTensors& file, const std::string& path,
+                             const std::string& recipe);
+// Over all of a checkpoint but the checksum itself: texts and names with their lengths, shapes,
+// types, bytes.
+std::string checkpoint_checksum(const SafeTensors& file);
 
 }  // namespace quantbench

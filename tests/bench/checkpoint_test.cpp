@@ -117,6 +117,24 @@ TEST_F(CheckpointFile, APlaceBeforeTheStartIsRefused) {
   EXPECT_THROW(read_checkpoint(path_, c.recipe), Error);
 }
 
+TEST_F(CheckpointFile, AKeptStateIsNoPath) {
+  Checkpoint c = example();
+  c.kept["../../outside"].network["w"] = torch::arange(2);
+  write_checkpoint(path_, c);
+
+  EXPECT_THROW(read_checkpoint(path_, c.recipe), Error);
+}
+
+TEST_F(CheckpointFile, DeepFactsAreRefused) {
+  SafeTensors file;
+  file.metadata["recipe"] = example().recipe;
+  file.metadata["checkpoint"] = std::string(100000, '[') + std::string(100000, ']');
+  file.metadata["sha256"] = checkpoint_checksum(file);
+  write_safetensors(path_, file);
+
+  EXPECT_THROW(read_checkpoint(path_, example().recipe), Error);
+}
+
 TEST_F(CheckpointFile, AFullDiskLeavesTheOldCheckpointWhole) {
   const fs::path folder = fs::path(testing::TempDir()) / ("full-" + std::to_string(::getpid()));
   fs::create_directories(folder);

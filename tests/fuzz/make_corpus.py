@@ -107,15 +107,26 @@ def planetoid():
                          pickle.dumps(graph, 2), b"%d\n" % every])
 
 
+GRAPH = {"name": "tiny", "input": [2], "classes": 2,
+         "nodes": [{"name": "input", "op": "Input"},
+                   {"name": "fc", "op": "Linear", "in": [0], "with": {"in": 2, "out": 2}}]}
+
+
+def checkpoint():
+    state = {"version": 3, "stage": "train", "phase": 0, "epoch": 1, "step": 2, "begun": True, "counters": {"loss": 0.5},
+             "methods": {"now": {"bits": [2, 3]}, "best": None, "kept front-1": 7}}
+    return safetensors([("now network|fc/weight", "F32", [2], floats(0.5, -0.5)),
+                        ("kept front-1 method|planes", "F32", [1], floats(1)),
+                        ("optimizer|fc.momentum", "F32", [1], floats(0.25))],
+                       {"checkpoint": json.dumps(state), "recipe": "method = fp32\n", "sha256": ""})
+
+
 def package():
-    graph = {"name": "tiny", "input": [2], "classes": 2,
-             "nodes": [{"name": "input", "op": "Input"},
-                       {"name": "fc", "op": "Linear", "in": [0], "with": {"in": 2, "out": 2}}]}
     weights = [{"at": "weight", "nodes": [1],
                 "as": {"type": "uniform", "bits": 4, "zero_point": 0, "signed": True}}]
     return safetensors([("parameters", "F32", [2], floats(0.5, -0.5)), ("scales", "F32", [1], floats(0.25)),
                         ("codes", "U8", [2], bytes([0x21, 0x43]))],
-                       {"quantbench_package": "1", "graph": json.dumps(graph), "weights": json.dumps(weights),
+                       {"quantbench_package": "1", "graph": json.dumps(GRAPH), "weights": json.dumps(weights),
                         "activations": "[]"})
 
 
@@ -130,6 +141,8 @@ def main():
     put("weight_names", "rules", json.dumps({"conv1.*": "features.*", "fc.bias": None}))
     put("image_labels", "kaggle", "ImageId,PredictionString\na.JPEG,cat 1 2 3 4\nb 1\n")
     put("package", "linear", package())
+    put("graph", "linear", json.dumps(GRAPH))
+    put("checkpoint", "three_states", checkpoint())
     put("onnx", "quantized", onnx_model())
     put("arff", "two_columns", "@relation r\n@attribute a numeric\n@attribute 'b c' {x, 'y z'}\n@data\n1.5,x\n-2,'y z'\n")
     for name, array in ("matrix", numpy.arange(6, dtype="<f4").reshape(2, 3)), ("labels", numpy.arange(3)):
