@@ -38,6 +38,13 @@ std::unique_ptr<DataParallel> join(Arguments& arguments, const std::optional<Lau
   return parallel;
 }
 
+// The exit code of an answer, unless it was lost on its way.
+int once_said(int code) {
+  if (could_say_everything()) return code;
+  note("quantbench: not all of the answer could be written to stdout.\n");
+  return std::max(code, 1);
+}
+
 int run_program(const std::vector<std::string>& words) {
   static const std::map<std::string, int (*)(const Arguments&)> commands{
       {"list", list_command},
@@ -66,11 +73,11 @@ int run_program(const std::vector<std::string>& words) {
   Arguments arguments = parse_arguments(words);
   if (arguments.version) {
     say("{}", version_text());
-    return 0;
+    return once_said(0);
   }
   if (arguments.help || arguments.command.empty()) {
     say("{}", arguments.command.empty() ? usage() : usage(command_named(arguments.command)));
-    return arguments.help ? 0 : 2;
+    return once_said(arguments.help ? 0 : 2);
   }
   require(arguments.runner.device != "cuda" || torch::cuda::is_available(),
           "Option --device cuda: LibTorch finds no CUDA device here.");
@@ -83,11 +90,10 @@ int run_program(const std::vector<std::string>& words) {
   const bool follows = parallel && !parallel->leads();
   const int code = follows ? follow(arguments.runner) : commands.at(arguments.command)(arguments);
   if (parallel) parallel->finish(code);
-  if (could_say_everything()) return code;
   // What was computed is in the store, where 'quantbench show' finds it.
   const bool computed = saving.count(arguments.command) > 0 && arguments.command != "table";
-  note("quantbench: not all of the answer could be written to stdout.\n");
-  return computed ? code : std::max(code, 1);
+  const int said = once_said(code);
+  return computed ? code : said;
 }
 
 }  // namespace

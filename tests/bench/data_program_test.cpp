@@ -4,6 +4,8 @@
 
 #include "bench/calibration_set.h"
 #include "bench/data_source.h"
+#include "models/model.h"
+#include "models/network.h"
 #include "models/safetensors.h"
 #include "tests/bench/program.h"
 
@@ -109,6 +111,24 @@ TEST_F(DataProgram, BatchesInPartsAreAnotherTrainingBudget) {
   ASSERT_EQ(ask(small({{"batch.parts", "2"}})).code, 0);
   EXPECT_THAT(show(1).at("contract").at("training_budget"), HasSubstr("batch 20 in 2 parts"));
   EXPECT_THAT(show(1).at("recipe"), HasSubstr("batch.parts = 2"));
+}
+
+TEST_F(DataProgram, ANetworkThatOverflowsIsMistrusted) {
+  Network network(build_model("lenet5", {{3, 16, 16}, 10}), RandomStream(1, "init"));
+  SafeTensors file;
+  for (const auto& [name, tensor] : network.state())
+    file.tensors.emplace_back(name, tensor.clone());
+  file.tensors.end()[-2].second.fill_(3e38f);  // the last layer's weights
+  write_safetensors(folder_ / "huge.safetensors", file);
+
+  ask(small({{"uniform.mode", "ptq"},
+             {"fp32.epochs", "0"},
+             {"fp32.weights", (folder_ / "huge.safetensors").string()},
+             {"latency", "yes"}}));
+
+  EXPECT_EQ(show(1).at("status"), "mistrusted");
+  EXPECT_THAT(show(1).dump(), HasSubstr("not finite"));
+  EXPECT_TRUE(show(1).at("latencies").empty()) << show(1).at("latencies");
 }
 
 TEST_F(DataProgram, WeightsAreImportedUnderOtherNames) {

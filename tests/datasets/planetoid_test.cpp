@@ -1,5 +1,7 @@
 // A graph of 505 nodes in Planetoid's format: 2 training, 500 validation, 2 test nodes (504 and
 // 502, in that order), and node 503, of which the files know nothing but its place, as in CiteSeer.
+#include <cmath>
+
 #include "tests/datasets/pickle_writer.h"
 #include "tests/datasets/support.h"
 
@@ -135,6 +137,16 @@ TEST_F(Planetoid, FingerprintFollowsEveryFile) {
   put("graph", pickled::neighbours(other));
 
   EXPECT_NE(open()->fingerprint(), before);
+}
+
+TEST_F(Planetoid, RefusesNumbersThatAreNotFinite) {
+  for (const float number : {std::nanf(""), HUGE_VALF}) {
+    pickled::Csr features = features_of({0, 1});
+    features.value[1] = number;
+    put("x", pickled::csr(features));
+
+    EXPECT_THAT(refusal(), HasSubstr("not finite")) << number;
+  }
 }
 
 TEST_F(Planetoid, SaysHowToGetAFileThatIsMissing) {
