@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <set>
+#include <random>
 
 #include "base/file.h"
 #include "tests/fuzz/target.h"
@@ -43,6 +43,57 @@ TEST_P(Corpus, IsReadOrRefusedCutAnywhereAndWithAnyByteTurned) {
       turned[at] = static_cast<char>(~turned[at]);
       EXPECT_NO_THROW(call(GetParam(), turned)) << "turned at " << at;
     }
+  }
+}
+
+// A little of what libFuzzer does, with any compiler and the same on every machine: bytes turned,
+// taken out, put in, copied, and numbers at the edges.
+void mutate(std::string& bytes, std::mt19937& random) {
+  static const std::vector<std::string> kEdges{std::string(4, '\0'),
+                                               std::string(8, '\xff'),
+                                               "\xff\xff\xff\x7f",
+                                               "-1",
+                                               "99999999999999999999",
+                                               "1e999",
+                                               "nan",
+                                               "[[[[[[[[",
+                                               "\"",
+                                               "\n",
+                                               ","};
+  const auto below = [&](size_t end) { return end == 0 ? 0 : random() % end; };
+  for (size_t left = 1 + below(4); left > 0; --left) {
+    const size_t at = below(bytes.size() + 1), length = 1 + below(8);
+    switch (below(5)) {
+      case 0:
+        if (at < bytes.size()) bytes[at] = static_cast<char>(random());
+        break;
+      case 1:
+        bytes.erase(at, length);
+        break;
+      case 2:
+        bytes.insert(at, kEdges[below(kEdges.size())]);
+        break;
+      case 3: {
+        const std::string& edge = kEdges[below(kEdges.size())];
+        bytes.replace(at, edge.size(), edge);
+        break;
+      }
+      default:
+        bytes.insert(at, bytes.substr(below(bytes.size()), length * length));
+    }
+  }
+}
+
+TEST_P(Corpus, IsReadOrRefusedHoweverItIsChanged) {
+  constexpr int kRuns = 40000;  // a minute in all
+  const auto inputs = inputs_of(GetParam());
+  std::mt19937 random(1);
+  std::string changed;
+  for (int run = 0; run < kRuns; ++run) {
+    // From a file, or further from what the last run made of one.
+    if (run % 4 == 0) changed = read_file(inputs[static_cast<size_t>(run / 4) % inputs.size()]);
+    mutate(changed, random);
+    ASSERT_NO_THROW(call(GetParam(), changed)) << "run " << run;
   }
 }
 
