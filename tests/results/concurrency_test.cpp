@@ -11,8 +11,8 @@
 namespace quantbench {
 namespace {
 
-constexpr int kProcesses = 8;
-constexpr int kRunsEach = 5;
+constexpr int kProcesses = 64;
+constexpr int kRunsEach = 2;
 
 void complete_run(Store& store, const std::string& identity, int marker) {
   const int64_t id = store.begin(some_run(identity)).id;
@@ -44,7 +44,7 @@ void kill_after(std::chrono::milliseconds time, Act act) {
   EXPECT_TRUE(WIFSIGNALED(wait_for(child)));
 }
 
-TEST_F(StoreTest, EightProcessesWriteCompleteRunsIntoOneNewFile) {
+TEST_F(StoreTest, ManyProcessesWriteCompleteRunsIntoOneNewFile) {
   std::vector<pid_t> children;
   for (int child = 0; child < kProcesses; ++child) {
     children.push_back(start_child([&, child] {
@@ -122,7 +122,7 @@ class RollbackJournal : public StoreTest {
   }
 };
 
-TEST_F(RollbackJournal, EightProcessesLoseNothing) {
+TEST_F(RollbackJournal, ManyProcessesLoseNothing) {
   std::vector<pid_t> children;
   for (int child = 0; child < kProcesses; ++child) {
     children.push_back(start_child([&] {
