@@ -70,6 +70,14 @@ Json parse_json(std::string_view text, const std::string& what, int depth) {
   return Json::parse(text);
 }
 
+int64_t whole_number(const Json& json) {
+  const bool fits =
+      json.is_number_unsigned() ? json.get<uint64_t>() <= INT64_MAX : json.is_number_integer();
+  require(fits, "'{}' is no whole number of 64 bits.",
+          printable_line(json.dump().substr(0, kLongestProblem)));
+  return json.get<int64_t>();
+}
+
 std::vector<std::string> outermost_names(std::string_view text, const std::string& what,
                                          int depth) {
   Structure structure(what, depth, /*with_names=*/true);

@@ -80,15 +80,17 @@ Checkpoint unpack_checkpoint(const SafeTensors& file, const std::string& path,
                                               {"average", &out.average}};
   try {
     const auto header = parse_json(file.metadata.at("checkpoint"), path);
-    const int version = header.at("version");
+    const int64_t version = whole_number(header.at("version"));
     require(
         version == kVersion,
         "{} is of version {} of the checkpoint format, and this quantbench goes on from version "
         "{} only: run the recipe again.",
         path, version, kVersion);
     out.recipe = file.metadata.at("recipe");
-    out.position = {header.at("stage"), header.at("phase"), header.at("epoch"), header.at("step"),
-                    header.at("begun")};
+    const int64_t phase = whole_number(header.at("phase"));
+    require(phase <= INT32_MAX, "{} is in phase {}.", path, phase);
+    out.position = {header.at("stage"), static_cast<int>(phase), whole_number(header.at("epoch")),
+                    whole_number(header.at("step")), header.at("begun")};
     require(out.position.phase >= 0 && out.position.epoch >= 0 && out.position.step >= 0,
             "{} stands before the start of its training.", path);
     require(file.metadata.at(kChecksum) == checkpoint_checksum(file),

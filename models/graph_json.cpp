@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "models/graph.h"
 
 namespace quantbench {
@@ -69,7 +70,7 @@ Json to_json(const std::array<int64_t, N>& value) {
   return value;
 }
 
-void read(const Json& json, int64_t& value) { value = json.get<int64_t>(); }
+void read(const Json& json, int64_t& value) { value = whole_number(json); }
 void read(const Json& json, double& value) { value = json.get<double>(); }
 void read(const Json& json, bool& value) { value = json.get<bool>(); }
 void read(const Json& json, op::Reduce& value) {
@@ -83,7 +84,8 @@ void read(const Json& json, op::Reduce& value) {
 }
 template <size_t N>
 void read(const Json& json, std::array<int64_t, N>& value) {
-  value = json.get<std::array<int64_t, N>>();
+  require(json.is_array() && json.size() == N, "An attribute has {} numbers.", N);
+  for (size_t i = 0; i < N; ++i) value[i] = whole_number(json[i]);
 }
 
 Json operation_to_json(const Operation& operation) {
@@ -144,8 +146,8 @@ Graph graph_from_json(const Json& json) {
   Graph graph;
   try {
     graph.name = json.at("name").get<std::string>();
-    graph.input_shape = json.at("input").get<std::vector<int64_t>>();
-    graph.class_count = json.at("classes").get<int64_t>();
+    for (const Json& size : json.at("input")) graph.input_shape.push_back(whole_number(size));
+    graph.class_count = whole_number(json.at("classes"));
     std::set<std::string> names;
     for (const Json& entry : json.at("nodes")) {
       Node node;
@@ -153,7 +155,11 @@ Graph graph_from_json(const Json& json) {
       require(names.insert(node.name).second, "A graph has two nodes named '{}'.", node.name);
       node.scope = entry.value("scope", node.name);
       node.block = entry.value("block", "");
-      node.inputs = entry.value("in", std::vector<int>{});
+      for (const Json& input : entry.value("in", Json::array())) {
+        const int64_t index = whole_number(input);
+        require(index >= 0 && index <= INT32_MAX, "{} reads node {}.", node.name, index);
+        node.inputs.push_back(static_cast<int>(index));
+      }
       node.operation = operation_from_json(entry.at("op").get<std::string>(),
                                            entry.value("with", Json::object()));
       graph.nodes.push_back(std::move(node));

@@ -49,5 +49,13 @@ TEST(OutermostNames, AreInTheOrderOfTheTextAndUnique) {
               HasSubstr("It names 'a' twice"));
 }
 
+TEST(Json, AWholeNumberHasNoFractionAndFits) {
+  EXPECT_EQ(whole_number(parse_json("-7", "it")), -7);
+  EXPECT_EQ(whole_number(parse_json("9223372036854775807", "it")), INT64_MAX);
+  for (const char* text : {"9223372036854775808", "23333333333333333333", "1e30", "2.5", "2.0",
+                           "\"7\"", "[7]", "null"})
+    EXPECT_THROW(whole_number(parse_json(text, "it")), Error) << text;
+}
+
 }  // namespace
 }  // namespace quantbench
