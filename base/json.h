@@ -16,8 +16,8 @@ constexpr int kDeepestJson = 32;
 // nested more deeply than `depth`. Takes time and memory in proportion to the text.
 nlohmann::json parse_json(std::string_view text, const std::string& what, int depth = kDeepestJson);
 
-// The number that `json` is. Throws Error when it is none, has a fraction or an exponent, or does not
-// fit.
+// The number that `json` is. Throws Error when it is none, has a fraction or an exponent, or does
+// not fit.
 int64_t whole_number(const nlohmann::json& json);
 
 // The names in the outermost object in the order of the text; none when it is no object. Throws as

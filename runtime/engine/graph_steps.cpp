@@ -45,8 +45,7 @@ class RowsStep : public KernelStep {
           1, {reinterpret_cast<const char*>(last.data()), last_pitch, last_pitch, Cell::F32, 0},
           end, to, {0, rows, 0, blocks});
     }
-    const bool ragged = behind > 0;
-    if (!ragged) return;
+    if (behind == 0) return;
     const int64_t used = y.channels * bytes_of(y.cell);
     for (int64_t row = part.row_begin; row < part.row_end; ++row)
       std::memset(memory + row * y.pixel_bytes() + used, 0,

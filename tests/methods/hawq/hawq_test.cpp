@@ -117,8 +117,7 @@ TEST(MixedPrecision, PostTrainingTakesTheRangesOfItsObserver) {
     MethodContext context = f.context();
     method->plan(context);
     method->attach(f.network);
-    const auto found = distances(f.network, f.batches[0]);
-    by_observer[observer] = found;
+    const auto& found = by_observer[observer] = distances(f.network, f.batches[0]);
     const nlohmann::json allocation = allocation_of(*method);
     for (const auto& layer : allocation.at("evidence").at("weights").at("layers")) {
       // What the choice was made by is what is attached.
