@@ -56,6 +56,16 @@ void parallel(int64_t count, int threads, const Act& act) {
     if (problem) std::rethrow_exception(problem);
 }
 
+std::string names_of(const std::map<std::string, std::string>& files) {
+  std::string out;
+  size_t named = 0;
+  for (const auto& [name, why] : files) {
+    if (named == kNamedFiles) return out + ", ...";
+    out += (named++ ? ", " : "") + name;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> class_folders(const fs::path& folder) {
@@ -170,7 +180,11 @@ Batch ImageFilesDataset::batch(Split split, const BatchRequest& request) const {
     target[i] = from.label;
     ids[i] = index_of(split, position);
     try {
-      reader_.read(from.path, request.augment ? &random : nullptr, input + i * 3 * side * side);
+      std::string damage =
+          reader_.read(from.path, request.augment ? &random : nullptr, input + i * 3 * side * side);
+      if (damage.empty()) return;
+      const std::lock_guard lock(mutex_);
+      damaged_.emplace(sample_name(split, position), std::move(damage));
     } catch (const Error& problem) {
       if (!skips_broken_) throw;
       is_broken[static_cast<size_t>(i)] = 1;
@@ -192,14 +206,16 @@ Batch ImageFilesDataset::batch(Split split, const BatchRequest& request) const {
 
 std::vector<std::string> ImageFilesDataset::remarks() const {
   const std::lock_guard lock(mutex_);
-  if (broken_.empty()) return {};
-  std::string names;
-  size_t named = 0;
-  for (const auto& [name, why] : broken_)
-    if (named++ < kNamedFiles) names += (names.empty() ? "" : ", ") + name;
-  if (named > kNamedFiles) names += ", ...";
-  return {fmt::format("Dataset {}: {} of the images cannot be read and were left out: {}.", name_,
-                      broken_.size(), names)};
+  std::vector<std::string> out;
+  if (!broken_.empty())
+    out.push_back(fmt::format("Dataset {}: {} of the images cannot be read and were left out: {}.",
+                              name_, broken_.size(), names_of(broken_)));
+  if (!damaged_.empty())
+    out.push_back(fmt::format(
+        "Dataset {}: {} of the images are damaged inside and were shown as far as they could be "
+        "decoded: {}; the first: {}.",
+        name_, damaged_.size(), names_of(damaged_), damaged_.begin()->second));
+  return out;
 }
 
 }  // namespace quantbench

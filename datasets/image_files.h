@@ -77,7 +77,7 @@ class ImageFilesDataset : public Dataset {
   HeldOut split_;
   std::string fingerprint_;
   mutable std::mutex mutex_;
-  mutable std::map<std::string, std::string> broken_;  // why, by file
+  mutable std::map<std::string, std::string> broken_, damaged_;  // why, by file
 };
 
 }  // namespace quantbench

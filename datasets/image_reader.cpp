@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "datasets/image_header.h"
+#include "datasets/jpeg.h"
 
 namespace quantbench {
 namespace {
@@ -22,15 +23,11 @@ int rounded(double value) { return static_cast<int>(std::lround(value)); }
 
 bool is_jpeg(const std::string& bytes) { return bytes.compare(0, 2, "\xff\xd8") == 0; }
 
-cv::Mat decode(const std::string& bytes, int reduction) {
-  const int flags = reduction == 8   ? cv::IMREAD_REDUCED_COLOR_8
-                    : reduction == 4 ? cv::IMREAD_REDUCED_COLOR_4
-                    : reduction == 2 ? cv::IMREAD_REDUCED_COLOR_2
-                                     : cv::IMREAD_COLOR;
+cv::Mat decode_png(const std::string& bytes) {
   try {
     const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8UC1,
                           const_cast<char*>(bytes.data()));  // it is only read
-    return cv::imdecode(encoded, flags | cv::IMREAD_IGNORE_ORIENTATION);
+    return cv::imdecode(encoded, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
   } catch (const cv::Exception&) {
     return {};  // what OpenCV itself refuses reads like any damaged file
   }
@@ -118,9 +115,9 @@ class Picture {
     size_ = {static_cast<int>(size.width), static_cast<int>(size.height)};
   }
 
-  cv::Mat evaluated() const { return middle(scaled(how_.reduced == ReducedDecoding::Always)); }
+  cv::Mat evaluated() { return middle(scaled(how_.reduced == ReducedDecoding::Always)); }
 
-  cv::Mat varied(const RandomStream& random) const {
+  cv::Mat varied(const RandomStream& random) {
     cv::Mat out = training_crop(random);
     if (how_.flip && random.uniform(kFlip) < 0.5) {
       cv::Mat mirrored;
@@ -134,9 +131,17 @@ class Picture {
     return out;
   }
 
+  // What was wrong inside the file; empty: nothing was.
+  const std::string& damage() const { return damage_; }
+
  private:
-  cv::Mat decoded(int by) const {
-    cv::Mat image = decode(bytes_, by);
+  cv::Mat decoded(int by) {
+    if (is_jpeg(bytes_)) {
+      DecodedJpeg jpeg = decode_jpeg(bytes_, by, what_);
+      damage_ = std::move(jpeg.damage);
+      return jpeg.image;
+    }
+    cv::Mat image = decode_png(bytes_);
     require(!image.empty(), "{} cannot be decoded.", what_);
     return image;
   }
@@ -146,7 +151,7 @@ class Picture {
   }
 
   // With its shorter side at `resize`.
-  cv::Mat scaled(bool reduced) const {
+  cv::Mat scaled(bool reduced) {
     const int shorter = std::min(size_.width, size_.height);
     const double factor = static_cast<double>(how_.resize) / shorter;
     require(factor * factor * size_.width * size_.height <= static_cast<double>(kMostPixels),
@@ -164,7 +169,7 @@ class Picture {
     return image({(image.cols - crop) / 2, (image.rows - crop) / 2, crop, crop});
   }
 
-  cv::Mat training_crop(const RandomStream& random) const {
+  cv::Mat training_crop(const RandomStream& random) {
     const bool reduced = how_.reduced != ReducedDecoding::Never;
     const int crop = how_.crop;
     if (how_.training_crop == TrainingCrop::RandomResized) {
@@ -182,7 +187,7 @@ class Picture {
 
   const ImagePreparation& how_;
   const std::string& bytes_;
-  std::string what_;
+  std::string what_, damage_;
   cv::Size size_;
 };
 
@@ -197,9 +202,9 @@ ImageReader::ImageReader(std::string dataset, ImagePreparation how)
           (static_cast<float>(byte) / 255.0f - how_.mean[c]) / how_.deviation[c];
 }
 
-void ImageReader::read(const fs::path& path, const RandomStream* random, float* out) const {
+std::string ImageReader::read(const fs::path& path, const RandomStream* random, float* out) const {
   const std::string bytes = read_file(path, kMostImageBytes);
-  const Picture picture(how_, bytes, fmt::format("Dataset {}: {}", dataset_, path.string()));
+  Picture picture(how_, bytes, fmt::format("Dataset {}: {}", dataset_, path.string()));
   const cv::Mat image = random ? picture.varied(*random) : picture.evaluated();
   const auto side = static_cast<size_t>(how_.crop);
   for (size_t y = 0; y < side; ++y) {
@@ -209,6 +214,7 @@ void ImageReader::read(const fs::path& path, const RandomStream* random, float* 
       for (size_t x = 0; x < side; ++x) to[x] = value_of_byte_[c][row[3 * x + 2 - c]];
     }
   }
+  return picture.damage();
 }
 
 }  // namespace quantbench

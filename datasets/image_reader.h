@@ -20,9 +20,10 @@ class ImageReader {
   ImageReader(std::string dataset, ImagePreparation how);
 
   // The image at `path` into `out`, float [3, crop, crop], red first. `random` varies a training
-  // image; none: as in evaluation. Safe to call from several threads. Throws Error, naming the
+  // image; none: as in evaluation. Returns what is damaged inside a JPEG that is shown as far as it
+  // could be decoded; empty: nothing. Safe to call from several threads. Throws Error, naming the
   // file, on what is no JPEG or PNG, is cut off, cannot be decoded or is absurdly large.
-  void read(const std::filesystem::path& path, const RandomStream* random, float* out) const;
+  std::string read(const std::filesystem::path& path, const RandomStream* random, float* out) const;
 
   const ImagePreparation& how() const { return how_; }
 

@@ -13,7 +13,7 @@
 set -eu
 
 packages="build-essential cmake ninja-build make git pkg-config ca-certificates curl
-  libtorch-dev libopenblas-dev libopencv-dev libboost-dev libboost-program-options-dev
+  libtorch-dev libopenblas-dev libopencv-dev libjpeg-dev libboost-dev libboost-program-options-dev
   libsqlite3-dev libfmt-dev libssl-dev libzip-dev zlib1g-dev nlohmann-json3-dev libonnx-dev libprotobuf-dev libgloo-dev
   libbenchmark-dev libgtest-dev libgmock-dev python3-minimal python3-numpy gnuplot-nox"
 peer_packages="python3-onnx"

@@ -6,6 +6,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "base/file.h"
+#include "tests/datasets/cmyk_jpeg.h"
 #include "tests/datasets/support.h"
 
 namespace quantbench {
@@ -29,7 +30,7 @@ class Images : public testing::Test {
     const int64_t side = reader.how().crop;
     Tensor out = torch::empty({3, side, side});
     const RandomStream random(varied.value_or(0), "augment");
-    reader.read(path, varied ? &random : nullptr, out.data_ptr<float>());
+    EXPECT_EQ(reader.read(path, varied ? &random : nullptr, out.data_ptr<float>()), "");
     return ((out + 1) * 127.5).round();
   }
   fs::path put(const std::string& name, const cv::Mat& image) const {
@@ -165,45 +166,6 @@ TEST_F(Images, OfOneChannelAndOfSixteenBitsBecomeRedGreenBlue) {
       filled(0x30, 0x20, 0x10)));
 }
 
-// A JPEG of 8 x 8 pixels in cyan, magenta, yellow and black, each with one value everywhere: four
-// components whose blocks have a DC coefficient only.
-std::string cmyk_jpeg(const std::array<int, 4>& inks) {
-  const auto bytes = [](std::initializer_list<int> list) {
-    std::string out;
-    for (int byte : list) out += static_cast<char>(byte);
-    return out;
-  };
-  std::string out =
-      bytes({0xff, 0xd8, 0xff, 0xee, 0, 14}) + "Adobe" + bytes({0, 100, 0, 0, 0, 0, 0});
-  out += bytes({0xff, 0xdb, 0, 67, 0}) + std::string(64, '\x08');  // each coefficient in eighths
-  out += bytes({0xff, 0xc0, 0, 20, 8, 0, 8, 0, 8, 4});             // 8 x 8, four components
-  for (int c = 1; c <= 4; ++c) out += bytes({c, 0x11, 0});
-  // DC: sizes 0..11 have codes of four bits; AC: the end of block alone, one bit.
-  out += bytes({0xff, 0xc4, 0, 31, 0, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
-  for (int size = 0; size < 12; ++size) out += bytes({size});
-  out += bytes({0xff, 0xc4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
-  out += bytes({0xff, 0xda, 0, 14, 4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 63, 0});
-  std::string bits;
-  const auto put = [&](int value, int count) {
-    for (int i = count - 1; i >= 0; --i) bits += (value >> i & 1) ? '1' : '0';
-  };
-  for (int ink : inks) {
-    const int dc = ink - 128;  // (ink - 128) * 8 / 8
-    int size = 0;
-    while (std::abs(dc) >> size) ++size;
-    put(size, 4);
-    put(dc < 0 ? dc + (1 << size) - 1 : dc, size);
-    put(0, 1);
-  }
-  while (bits.size() % 8) bits += '1';
-  for (size_t i = 0; i < bits.size(); i += 8) {
-    const int byte = std::stoi(bits.substr(i, 8), nullptr, 2);
-    out += bytes({byte});
-    if (byte == 0xff) out += bytes({0});
-  }
-  return out + bytes({0xff, 0xd9});
-}
-
 TEST_F(Images, InCmykBecomeRedGreenBlue) {
   // Adobe stores inks inverted: 255 is no ink.
   write_bytes(folder_ / "ink.jpg", cmyk_jpeg({255, 128, 0, 255}));
@@ -249,6 +211,21 @@ TEST_F(Images, ThatAreNoneEndInASentenceWithTheirName) {
     EXPECT_THAT(sentence, HasSubstr(why));
     EXPECT_EQ(std::count(sentence.begin(), sentence.end(), '\n'), 0);
   }
+}
+
+TEST_F(Images, ThatAreDamagedInsideAreShownAndSaySo) {
+  put("a.jpg", noise(64, 64));
+  std::string bytes = file("a.jpg");
+  for (size_t i = 0; i < 40; ++i) bytes[bytes.size() / 2 + i] = '\x55';
+  write_bytes(folder_ / "a.jpg", bytes);
+  const ImageReader reader("it", preparation({}));
+  std::vector<float> out(3 * 16 * 16);
+
+  testing::internal::CaptureStderr();
+  const std::string damage = reader.read(folder_ / "a.jpg", nullptr, out.data());
+
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_THAT(damage, HasSubstr("Corrupt JPEG data"));
 }
 
 TEST(Preparation, IsNamedByAllOfItsChoices) {
@@ -305,6 +282,21 @@ TEST_F(ManyImages, AreTheSameOnAnyNumberOfThreads) {
     EXPECT_TRUE(torch::equal(one.target, more.target));
     EXPECT_TRUE(torch::equal(one.sample_ids, more.sample_ids));
   }
+}
+
+TEST_F(ManyImages, ThatAreDamagedInsideAreNamed) {
+  for (const char* name : {"all/cat/04.jpg", "all/dog/05.jpg"}) {
+    std::string bytes = read_file(folder_ / name);
+    for (size_t i = 0; i < 40; ++i) bytes[bytes.size() / 2 + i] = '\x55';
+    write_bytes(folder_ / name, bytes);
+  }
+  const auto data = open(2);
+  all(*data, false);
+  EXPECT_EQ(all(*data, true).input.size(0), 12);
+
+  ASSERT_EQ(data->remarks().size(), 1u);
+  EXPECT_THAT(data->remarks()[0], HasSubstr("2 of the images are damaged inside"));
+  EXPECT_THAT(data->remarks()[0], HasSubstr("cat/04.jpg, dog/05.jpg; the first: Corrupt JPEG"));
 }
 
 TEST_F(ManyImages, EndAtTheFirstBrokenOneOrLeaveThemOutByName) {

@@ -31,6 +31,7 @@ const std::set<std::string> kTensorHeaders = {"base/torch.h", "base/topology.h",
 const std::map<std::string, std::string> kEdges = {
     {"sqlite3.h", "results"},
     {"opencv", "datasets"},
+    {"jpeglib.h", "datasets"},
     {"boost/program_options", "bench"},
     {"benchmark/", "bench"},
     {"zip.h", "base"},

@@ -98,6 +98,18 @@ def csr(rows, columns, cells):
     return b"\x80\x02cscipy.sparse.csr\ncsr_matrix\n)\x81" + state + b"b."
 
 
+def grey_jpeg():
+    """16 x 16 pixels, each block a DC coefficient of some bits."""
+    segment = lambda marker, body: b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body
+    sizes = bytes([0, 0, 0, 0, 12] + [0] * 12) + bytes(range(12))  # DC: twelve codes of four bits
+    only_end = bytes([0x10, 1] + [0] * 15) + b"\0"                 # AC: the end of a block, one bit
+    bits = "".join(f"{size:04b}{value:0{size}b}0" for size, value in ((5, 19), (3, 5), (4, 2), (6, 33)))
+    bits += "1" * (-len(bits) % 8)
+    return (b"\xff\xd8" + segment(0xDB, b"\0" + b"\x08" * 64) + segment(0xC0, b"\x08\0\x10\0\x10\1\1\x11\0")
+            + segment(0xC4, sizes) + segment(0xC4, only_end) + segment(0xDA, b"\1\1\0\0\x3f\0")
+            + int(bits, 2).to_bytes(len(bits) // 8, "big") + b"\xff\xd9")
+
+
 def planetoid():
     one_hot = lambda rows: pickle.dumps(numpy.eye(2, dtype="<i4")[numpy.arange(rows) % 2], 2)
     matrix = lambda rows: csr(rows, 3, [(r, r % 3) for r in range(rows)])
@@ -158,6 +170,7 @@ def main():
     put("image_header", "jpeg", b"\xff\xd8\xff\xe0\0\4ab\xff\xc0\0\x11\x08\0\x10\0\x20\3\1\x22\0\2\x11\1\3\x11\1"
         b"\xff\xda\0\x0c\3\1\0\2\x11\3\x11\0\x3f\0data\xff\xd9")
     put("image_header", "png", b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x20\0\0\0\x10\x08\2\0\0\0")
+    put("jpeg", "grey", grey_jpeg())
     graphs = 6
     put("tu", "six_graphs", BETWEEN.join(["".join("%d, %d\n%d, %d\n" % (2 * g + 1, 2 * g + 2, 2 * g + 2, 2 * g + 1)
                                                    for g in range(graphs)).encode(),
