@@ -31,7 +31,8 @@ TEST_F(Streams, ARunOutlivesThem) {
 TEST_F(Streams, AnAnswerThatIsLostIsAFailure) {
   ASSERT_EQ(ask(small()).code, 0);
 
-  for (const char* words : {"runs", "show 1", "runs --format json", "list methods", "export", "--help", "--version"}) {
+  for (const char* words :
+       {"runs", "show 1", "runs --format json", "list methods", "export", "--help", "--version"}) {
     EXPECT_NE(ask_with(words, " >/dev/full 2>/dev/null"), 0) << words;
     EXPECT_NE(ask_with(words, " >&- 2>/dev/null"), 0) << words;
     EXPECT_EQ(ask_with(words, " >/dev/null 2>&-"), 0) << words;

@@ -70,7 +70,7 @@ TEST(Jpeg, WhatCannotBeDecodedIsOneSentence) {
         std::pair{wide, "precision 12"}, std::pair{whole.substr(0, 2), "Premature end"},
         std::pair{std::string("GIF89a"), "Not a JPEG file"},
         std::pair{std::string(), "Empty input file"}})
-    EXPECT_THAT(error_of([&] { decode_jpeg(bytes, 1, "it"); }),
+    EXPECT_THAT(error_of([&bytes = bytes] { decode_jpeg(bytes, 1, "it"); }),
                 testing::AllOf(HasSubstr("it cannot be decoded: "), HasSubstr(why)));
 }
 
