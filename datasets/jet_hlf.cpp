@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "datasets/arff.h"
+#include "datasets/numpy_random.h"
 #include "datasets/table.h"
 
 namespace quantbench {
@@ -66,12 +67,13 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
   const auto share = [](double part, int64_t of) {
     return static_cast<int64_t>(std::llround(part * static_cast<double>(of)));
   };
-  const int64_t test = share(kTestShare, rows), validation = share(kValidationShare, rows - test);
+  // As scikit-learn's train_test_split(test_size=0.2, random_state=seed), which rounds up.
+  const auto test = static_cast<int64_t>(std::ceil(kTestShare * static_cast<double>(rows)));
+  const int64_t validation = share(kValidationShare, rows - test);
   require(test > 0 && validation > 0 && rows > test + validation,
           "{} has {} samples, too few for three splits.", file(config.root).string(), rows);
   const int64_t seed = config.options.integer("split_seed");
-  const std::vector<int64_t> order =
-      permutation(rows, RandomStream(static_cast<uint64_t>(seed), "split"));
+  const std::vector<int64_t> order = NumpyRandom(static_cast<uint32_t>(seed)).permutation(rows);
   const auto part = [&](int64_t first, int64_t last) {
     return select(all, {order.begin() + first, order.begin() + last});
   };
@@ -82,9 +84,9 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
   digest.update(fmt::format(" split {}", seed));
   return std::make_unique<TableDataset>(
       std::move(tables), static_cast<int64_t>(kClasses), digest.hex(),
-      fmt::format("20 % test by seed {} (of this program's own permutation: scikit-learn's cannot "
-                  "be had), the last 15 % of the rest validation; mean 0 and deviation 1 of each "
-                  "feature over training and validation",
+      fmt::format("20 % test by scikit-learn's train_test_split with random_state {}, the last 15 "
+                  "% of the rest validation; mean 0 and deviation 1 of each feature over training "
+                  "and validation",
                   seed));
 }
 

@@ -2,39 +2,11 @@
 
 #include <algorithm>
 #include <map>
-#include <random>
 
 #include "base/error.h"
+#include "datasets/numpy_random.h"
 
 namespace quantbench {
-namespace {
-
-// NumPy's RandomState: MT19937, seeded by one number, and its shuffle, which draws from the last
-// element down and takes as many low bits as the bound needs until they do not exceed it.
-class NumpyRandom {
- public:
-  explicit NumpyRandom(uint32_t seed) : twister_(seed) {}
-
-  void shuffle(std::vector<int64_t>& values) {
-    for (size_t i = values.size(); i-- > 1;)
-      std::swap(values[i], values[up_to(static_cast<uint32_t>(i))]);
-  }
-
- private:
-  uint32_t up_to(uint32_t bound) {
-    uint32_t mask = bound;
-    for (int shift : {1, 2, 4, 8, 16}) mask |= mask >> shift;
-    uint32_t value;
-    do value = static_cast<uint32_t>(twister_()) & mask;
-    while (value > bound);
-    return value;
-  }
-
-  std::mt19937 twister_;
-};
-
-}  // namespace
-
 std::vector<int64_t> stratified_folds(const std::vector<int64_t>& labels, int64_t folds,
                                       uint32_t seed) {
   // Classes are numbered as they first appear.

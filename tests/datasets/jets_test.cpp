@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "datasets/arff.h"
+#include "datasets/numpy_random.h"
 #include "datasets/table.h"
 #include "tests/datasets/support.h"
 
@@ -113,6 +114,17 @@ TEST(JetHlf, KeepsThreeSplitsApartAndStandardisesWithoutTheTest) {
   EXPECT_THROW(dataset->batch(Split::Test, {{20}, false}), Error);
 }
 
+TEST(NumpyRandom, HasNumPysPermutations) {
+  EXPECT_EQ(NumpyRandom(42).permutation(10),
+            (std::vector<int64_t>{8, 1, 5, 0, 7, 2, 9, 4, 3, 6}));
+  const std::vector<int64_t> jets = NumpyRandom(42).permutation(830000);
+  EXPECT_EQ(std::vector<int64_t>(jets.begin(), jets.begin() + 3),
+            (std::vector<int64_t>{751634, 86353, 230730}));
+  EXPECT_EQ(std::vector<int64_t>(jets.end() - 3, jets.end()),
+            (std::vector<int64_t>{131932, 671155, 121958}));
+  EXPECT_TRUE(NumpyRandom(42).permutation(0).empty());
+}
+
 TEST(JetHlf, TheSplitFollowsItsSeed) {
   const TemporaryFolder root;
   write_jets(root, jets(100));
@@ -120,7 +132,8 @@ TEST(JetHlf, TheSplitFollowsItsSeed) {
     const auto dataset = open_dataset("jet_hlf", root.path(), {{"split_seed", seed}}, 5);
     return integers(dataset->batch(Split::Test, {{0, 1, 2, 3, 4}, false}).sample_ids);
   };
-  EXPECT_EQ(ids("42"), ids("42"));
+  // numpy.random.RandomState(42).permutation(100)[:5], as train_test_split has it
+  EXPECT_EQ(ids("42"), (std::vector<int64_t>{83, 53, 70, 45, 44}));
   EXPECT_NE(ids("42"), ids("43"));
 }
 
