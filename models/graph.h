@@ -28,6 +28,7 @@ struct Conv2d {  // weight [out, in/groups, kernel, kernel]
 struct Linear {  // weight [out, in]
   int64_t in = 0, out = 0;
   bool bias = true;
+  bool keras_start = false;  // drawn as Keras' layers: Glorot's weights, biases of zero
 };
 struct Bias {  // y = x + bias, over the last dimension
   int64_t features = 0;

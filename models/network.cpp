@@ -161,7 +161,9 @@ Tensor Network::evaluate(int index, const Batch& batch, std::vector<Tensor>& val
   Evaluation how;
   how.parameter = [&](const char* name) { return parameter(index, name); };
   how.tap = [&](PointKind kind, const Tensor& x, const Topology* on, Rows rows) {
-    return tapped({index, kind}, x, {batch, on, rows});
+    TapContext context{batch, on, rows};
+    if (kind == PointKind::Weight) context.operand = &inputs[0];
+    return tapped({index, kind}, x, context);
   };
   how.propagate = [&](const Tensor& x, const Tensor& weight, const Topology& on) {
     const Point message{index, PointKind::Message};
@@ -175,8 +177,7 @@ Tensor Network::evaluate(int index, const Batch& batch, std::vector<Tensor>& val
   };
   how.training = is_training();
   Tensor value = quantbench::evaluate(node, inputs, batch, how);
-  if (index == 0 && compute_.channels_last && value.dim() == 4)
-    value = channels_last(value);
+  if (index == 0 && compute_.channels_last && value.dim() == 4) value = channels_last(value);
   return tapped(output, value, at_output);
 }
 

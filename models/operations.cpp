@@ -81,10 +81,12 @@ struct Entry<op::Linear> : Plain {
   static constexpr const char* name = "Linear";
   static constexpr bool multiplies = true;
   static Parameters parameters(const op::Linear& l) {
-    if (l.bias) return weight_and_bias({l.out, l.in}, true);
+    if (l.bias && !l.keras_start) return weight_and_bias({l.out, l.in}, true);
     // Without bias it is the weight of a graph layer (GCN, GAT) or stands before BatchNorm: Glorot,
     // as PyTorch Geometric does.
-    return {{"weight", {l.out, l.in}, PointKind::Weight, false, glorot(l.in, l.out)}};
+    Parameters made{{"weight", {l.out, l.in}, PointKind::Weight, false, glorot(l.in, l.out)}};
+    if (l.bias) made.push_back({"bias", {l.out}, PointKind::Bias});
+    return made;
   }
 };
 

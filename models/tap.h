@@ -44,6 +44,7 @@ struct TapContext {
   Rows rows = Rows::Sample;
   bool relu = false;    // the tensor is a ReLU's input and the tap must apply the ReLU as well
   double relu_max = 0;  // the ReLU's upper limit, 0: none
+  const Tensor* operand = nullptr;  // of a Weight: what it is about to be multiplied with
 };
 
 // A module, so that its parameters and buffers are trained, saved and moved with the network.

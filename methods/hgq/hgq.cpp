@@ -46,6 +46,7 @@ double share(const Tensor& mask) { return mask.to(torch::kFloat64).mean().item<d
 MethodCard hgq_card() {
   MethodCard card;
   card.name = "hgq";
+  card.version = 2;
   card.title = "HGQ: fixed-point bits of every weight and activation learned against EBOPs";
   card.paper =
       "Sun et al., HGQ: High Granularity Quantization for Real-time Neural Networks on FPGAs, "
@@ -62,6 +63,9 @@ MethodCard hgq_card() {
       Option::real("weight_init_bits", 6, 0, 20, "significant bits that a weight starts with"),
       Option::real("activation_init_bits", 6, -20, 20,
                    "fractional bits that activations start with"),
+      Option::flag("batch_norm", false,
+                   "a BatchNorm in every layer, folded into weight and bias before they are "
+                   "quantized, as published; for networks that have none"),
       Option::text("beta", "0:1e-6",
                    "price of an EBOP in the loss: START:FROM[:TO[:linear]] in epochs, pieces with "
                    "commas between; on a logarithmic scale unless linear"),
@@ -93,6 +97,16 @@ Hgq::Hgq(const OptionValues& options)
 
 void Hgq::plan(MethodContext& context) {
   const torch::NoGradGuard no_grad;
+  int64_t nodes = 0;
+  for (const Node& node : context.network.graph().nodes)
+    nodes += std::holds_alternative<op::BatchNorm>(node.operation);
+  if (normalises()) {
+    require(nodes == 0, "{}: option batch_norm is for networks without BatchNorm, and {} has {}.",
+            kOwner, context.network.graph().name, nodes);
+    return;  // where f starts is known with the first batch
+  }
+  if (nodes > 0)
+    context.log(fmt::format("HGQ: {} BatchNorm(s) stay in float; EBOPs do not count them", nodes));
   for (const Site& site : weight_sites(context.network.graph())) {
     const Tensor weight = context.network.parameter(site.point.node, "weight");
     const Tensor f = WeightQuantizer::initial_fraction(
@@ -104,12 +118,6 @@ void Hgq::plan(MethodContext& context) {
     if (zeros > 0.5)
       context.log(fmt::format("HGQ: {:.1f} % of {} start as zeros", 100 * zeros, site.name));
   }
-  int64_t normalised = 0;
-  for (const Node& node : context.network.graph().nodes)
-    normalised += std::holds_alternative<op::BatchNorm>(node.operation);
-  if (normalised > 0)
-    context.log(
-        fmt::format("HGQ: {} BatchNorm(s) stay in float; EBOPs do not count them", normalised));
 }
 
 std::shared_ptr<ActivationQuantizer> Hgq::activation(const Graph& graph, const Site& site,
@@ -129,6 +137,7 @@ std::shared_ptr<ActivationQuantizer> Hgq::activation(const Graph& graph, const S
 void Hgq::attach(Network& network) {
   const Graph& graph = network.graph();
   layers_.clear();
+  normalised_.clear();
   activations_.clear();
   fractions_.clear();
   const torch::Device device = network.parameters().front().device();
@@ -144,23 +153,46 @@ void Hgq::attach(Network& network) {
     fractions_.push_back(made->fraction());
   }
   for (const Site& site : weight_sites(graph)) {
-    auto made = std::make_shared<WeightQuantizer>(
-        WeightQuantizer::initial_fraction(network.parameter(site.point.node, "weight"),
-                                          weight_shape(site, options_.text("weight_granularity")),
-                                          options_.real("weight_init_bits")));
+    const Tensor f = WeightQuantizer::initial_fraction(
+        network.parameter(site.point.node, "weight"),
+        weight_shape(site, options_.text("weight_granularity")), options_.real("weight_init_bits"));
+    std::shared_ptr<WeightQuantizer> made;
+    if (normalises()) {
+      const Node& node = graph.nodes[static_cast<size_t>(site.point.node)];
+      require(network.parameter(site.point.node, "bias").defined(),
+              "{}: option batch_norm needs a bias in every layer, and {} has none.", kOwner,
+              node.name);
+      made = normalised_[site.point.node] =
+          std::make_shared<hgq::NormalisedWeight>(f, node, site.shape[0]);
+    } else {
+      made = std::make_shared<WeightQuantizer>(f);
+    }
+    made->to(device);
     network.set_tap(site.point, made);
     fractions_.push_back(made->fraction());
     const hgq::LayerCost cost(graph, site.point.node, options_.integer("parallel"));
     layers_.push_back({cost, made, by_point.at(cost.operand())});
   }
-  // A bias whose sum goes on in float (before a BatchNorm) stays float, too.
-  for (const Site& site : bias_sites(graph))
-    if (auto next = next_quantizer(network, site.point.node))
+  for (const Site& site : bias_sites(graph)) {
+    auto next = next_quantizer(network, site.point.node);
+    const auto weight = normalised_.find(site.point.node);
+    require(next || weight == normalised_.end(),
+            "{}: nothing is quantized behind layer {}, whose BatchNorm is to be folded.", kOwner,
+            site.name);
+    // A bias whose sum goes on in float (before a BatchNorm) stays float, too.
+    if (!next) continue;
+    if (weight == normalised_.end())
       network.set_tap(site.point, std::make_shared<hgq::BiasQuantizer>(std::move(next)));
+    else
+      network.set_tap(site.point,
+                      std::make_shared<hgq::NormalisedBias>(std::move(next), weight->second));
+  }
 }
 
 std::vector<Phase> Hgq::phases(Network& network, const TrainingBudget& budget) {
   std::vector<Phase> phases = Method::phases(network, budget);
+  require(!phases.empty() || !normalises(),
+          "{}: option batch_norm needs training: without it there are no statistics.", kOwner);
   for (Phase& phase : phases) {
     if (const double cycle = options_.real("lr_cycle"); cycle > 0) {
       phase.schedule.kind = Schedule::Kind::CosineRestarts;
@@ -171,11 +203,23 @@ std::vector<Phase> Hgq::phases(Network& network, const TrainingBudget& budget) {
     }
     OptimizerConfig optimizer = budget.optimizer;
     optimizer.eps = kAdamEpsilon;
-    phase.groups = {{"network", network.parameters(/*recurse=*/false), optimizer}};
+    std::vector<Tensor> own = network.parameters(/*recurse=*/false);
+    for (const auto& [node, weight] : normalised_) own.push_back(weight->gain());
+    phase.groups = {{"network", std::move(own), optimizer}};
     optimizer.weight_decay = 0;  // gamma is theirs
     phase.groups.push_back({"bits", fractions_, optimizer});
   }
   return phases;
+}
+
+// One batch through the layers, each normalised before the next one sees it.
+void Hgq::begin_phase(MethodContext& context, int index) {
+  if (index > 0 || normalised_.empty()) return;
+  const torch::NoGradGuard no_grad;
+  for (const auto& [node, weight] : normalised_)
+    weight->start_with_next_batch(options_.real("weight_init_bits"));
+  context.network.train();
+  context.network.forward(context.calibration.front());
 }
 
 void Hgq::before_step(Network&, const Progress& progress) {

@@ -5,6 +5,7 @@
 
 #include "methods/common/pareto.h"
 #include "methods/hgq/ebops.h"
+#include "methods/hgq/normalised.h"
 #include "methods/hgq/quantizers.h"
 #include "methods/hgq/schedule.h"
 #include "methods/method.h"
@@ -20,6 +21,7 @@ class Hgq : public Method {
   void plan(MethodContext& context) override;
   void attach(Network& network) override;
   std::vector<Phase> phases(Network& network, const TrainingBudget& budget) override;
+  void begin_phase(MethodContext& context, int index) override;
   void before_step(Network& network, const Progress& progress) override;
   Tensor loss_term(Network& network, const Progress& progress) override;
   void after_backward(Network& network, const Progress& progress) override;
@@ -48,6 +50,7 @@ class Hgq : public Method {
 
   std::shared_ptr<hgq::ActivationQuantizer> activation(const Graph& graph, const Site& site,
                                                        torch::Device device) const;
+  bool normalises() const { return options_.flag("batch_norm"); }
   void calibrate(MethodContext& context);
   void describe(const Network& network);
 
@@ -57,6 +60,8 @@ class Hgq : public Method {
   std::vector<Layer> layers_;
   std::vector<std::shared_ptr<hgq::ActivationQuantizer>> activations_;
   std::vector<Tensor> fractions_;  // every f
+  // By node; empty unless the layers have a BatchNorm of their own.
+  std::map<int, std::shared_ptr<hgq::NormalisedWeight>> normalised_;
   double beta_now_ = 0;
   Figures figures_;
   nlohmann::json report_;

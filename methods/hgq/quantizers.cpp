@@ -49,16 +49,13 @@ Tensor most_fraction(const Tensor& largest) {
 
 Tensor WeightQuantizer::initial_fraction(const Tensor& weight, torch::IntArrayRef shape,
                                          double init_bits) {
-  const Tensor size = weight.detach().abs();
-  const double sharing =
-      static_cast<double>(size.numel()) / static_cast<double>(c10::multiply_integers(shape));
-  const Tensor mean = reduce_to(size, shape, Reduction::Sum) / sharing;
-  const Tensor f = init_bits - torch::log2(mean);
+  const Tensor size = reduce_to(weight.detach().abs(), shape, Reduction::Largest);
+  const Tensor f = init_bits - torch::log2(size);
   // A weight that is zero says nothing about its size: it starts with the largest of the others.
-  const Tensor known = torch::where(mean > 0, f, torch::full_like(f, -kInfinity));
+  const Tensor known = torch::where(size > 0, f, torch::full_like(f, -kInfinity));
   const Tensor most =
       torch::where(torch::isinf(known.max()), torch::full({}, init_bits), known.max());
-  return torch::where(mean > 0, f, most).clamp(-kMostFractionBits, kMostFractionBits);
+  return torch::where(size > 0, f, most).clamp(-kMostFractionBits, kMostFractionBits);
 }
 
 WeightQuantizer::WeightQuantizer(const Tensor& f) : f_(register_parameter("f", f.clone())) {}
@@ -80,7 +77,10 @@ Encoding WeightQuantizer::encode(const Tensor& weight) const {
 }
 
 Tensor WeightQuantizer::estimated_bits(double share) const {
-  return with_gradient(estimated_weight_bits(quantized_, fraction_bits(f_)), f_, share);
+  const Tensor bits = estimated_weight_bits(quantized_, fraction_bits(f_));
+  if (f_.sizes() == bits.sizes()) return with_gradient(bits, f_, share);
+  const Tensor widest = reduce_to(bits, f_.sizes(), Reduction::Largest);
+  return with_gradient(widest.expand_as(bits), f_, share);
 }
 
 void WeightQuantizer::limit(const Tensor& weight) {
@@ -178,7 +178,7 @@ bool ActivationQuantizer::limit() {
 }
 
 Tensor BiasQuantizer::fraction(const Tensor& bias) const {
-  const Tensor next = fraction_bits(next_.front()->fraction());
+  const Tensor& next = next_.front()->fraction();
   const Tensor finest = next.numel() == 1 ? next.reshape({1}).expand_as(bias)
                         : next.dim() == 1 ? next
                                           : next.flatten(1).amax(1);
@@ -197,7 +197,7 @@ Format BiasQuantizer::format() const {
 Encoding BiasQuantizer::encode(const Tensor& bias) const {
   const torch::NoGradGuard no_grad;
   const Tensor f = fraction(bias);
-  return encode_values(fixed_point(bias, f).value, f);
+  return encode_values(fixed_point(bias, f).value, fraction_bits(f));
 }
 
 }  // namespace quantbench::hgq

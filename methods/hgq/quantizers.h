@@ -11,8 +11,8 @@ namespace quantbench::hgq {
 // A weight. f: [out, in, ...] or 1 in the dimensions that share it.
 class WeightQuantizer : public Quantizer {
  public:
-  // init_bits - log2 |w| (of the mean |w| of what shares an f), so that a weight starts with that
-  // many significant bits whatever its size.
+  // init_bits - log2 |w| (of the largest |w| of what shares an f), so that a weight starts with
+  // that many significant bits whatever its size.
   static Tensor initial_fraction(const Tensor& weight, torch::IntArrayRef shape, double init_bits);
 
   explicit WeightQuantizer(const Tensor& f);
@@ -26,11 +26,12 @@ class WeightQuantizer : public Quantizer {
   BitWidth bit_width() const override { return BitWidth(16); }
 
   Tensor& fraction() { return f_; }
-  // Of the last forward(): its values, and their widths for the loss (see widths.h).
+  // Of the last forward(): its values, and their widths for the loss (see widths.h). Weights that
+  // share an f are charged the width of the widest.
   const Tensor& quantized() const { return quantized_; }
   Tensor estimated_bits(double share) const;
   // Lowers f where a weight would not fit 16 bits.
-  void limit(const Tensor& weight);
+  virtual void limit(const Tensor& weight);
 
  private:
   Tensor f_;          // parameter
@@ -79,7 +80,8 @@ class ActivationQuantizer : public Quantizer {
   Tensor low_, high_;  // buffers: of the quantized values, since forget_range()
 };
 
-// A bias, on the finest grid that the quantizer behind its sum has in each channel.
+// A bias, on the finest grid that the quantizer behind its sum has in each channel; its rounding
+// error has a gradient to that grid's f.
 class BiasQuantizer : public Quantizer {
  public:
   explicit BiasQuantizer(std::shared_ptr<ActivationQuantizer> next) : next_({std::move(next)}) {}
@@ -90,6 +92,7 @@ class BiasQuantizer : public Quantizer {
   BitWidth bit_width() const override { return BitWidth(16); }
 
  private:
+  // f of each channel, as it is learned.
   Tensor fraction(const Tensor& bias) const;
 
   // In a list, for it is no submodule of this one.

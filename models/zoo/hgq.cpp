@@ -27,18 +27,23 @@ std::vector<int64_t> sizes(const std::string& text) {
 }
 
 // The paper's jet tagger has hidden layers of 64, 32 and 32, which is the default. (The public
-// script keeps the last three of 64, 32, 32, 32; that of version 3 has 64, 64 and 32.)
+// script keeps the last three of 64, 32, 32, 32; that of version 3 has 64, 64 and 32.) Its
+// BatchNorms are folded by the method (hgq.batch_norm), not nodes.
 Graph mlp_jet(const ModelInput& input, const OptionValues& options) {
   GraphBuilder g("mlp_jet", input.shape, input.class_count);
   int x = g.input(), layer = 0;
   if (input.shape.size() > 1) x = g.flatten("flatten", x);
+  const auto dense = [&](const std::string& name, int from, int64_t size) {
+    const int64_t features = g.size(from, 0);
+    return g.node(name, op::Linear{features, size, true, /*keras_start=*/true}, {from});
+  };
   for (int64_t size : sizes(options.text("hidden"))) {
     const std::string number = std::to_string(++layer);
-    x = g.linear("fc" + number, x, size);
+    x = dense("fc" + number, x, size);
     if (options.flag("batch_norm")) x = g.batch_norm("bn" + number, x, 1e-3);
     x = g.relu("relu" + number, x);
   }
-  g.linear("fc" + std::to_string(layer + 1), x, input.class_count);
+  dense("fc" + std::to_string(layer + 1), x, input.class_count);
   return std::move(g).build();
 }
 

@@ -58,6 +58,8 @@ class HgqRun : public testing::Test {
     return Session(recipe, *dataset, config, quiet).run(resume);
   }
 
+  void expect_fixed_point_hardware(const Keys& over);
+
   TemporaryFolder folder_;
 };
 
@@ -157,8 +159,9 @@ TEST(FixedPointHardware, AlignsAddsRoundsAndWraps) {
   EXPECT_EQ(wrapped(31, 6, true), 31);
 }
 
-TEST_F(HgqRun, PackagesAreFixedPointHardwareBitForBit) {
-  const SessionResult out = run({{"synthetic_jets.test", "10000"}});
+// `over`: keys of the run whose package is held against hardware.
+void HgqRun::expect_fixed_point_hardware(const Keys& over) {
+  const SessionResult out = run(over);
   EXPECT_TRUE(out.doubts.empty());
   EXPECT_EQ(*out.result.integer_share, 1);
   const Package package = read_package(folder_ / "run/package.safetensors");
@@ -201,8 +204,17 @@ TEST_F(HgqRun, PackagesAreFixedPointHardwareBitForBit) {
   }
 }
 
+TEST_F(HgqRun, PackagesAreFixedPointHardwareBitForBit) {
+  expect_fixed_point_hardware({{"synthetic_jets.test", "10000"}});
+}
+
+TEST_F(HgqRun, SoTheyAreWithABatchNormInEveryLayer) {
+  expect_fixed_point_hardware({{"hgq.batch_norm", "yes"}, {"fp32.epochs", "0"}});
+}
+
 TEST_F(HgqRun, OneRunGivesAFrontOfPackages) {
-  const SessionResult out = run({{"synthetic_jets.test", "10000"}});
+  const SessionResult out =
+      run({{"synthetic_jets.test", "10000"}, {"fp32.epochs", "30"}, {"hgq.beta", "0:1e-5:1e-2"}});
 
   const std::vector<Keys> rows = rows_of(out.artefacts.at("front.csv"));
   ASSERT_GE(rows.size(), 2u);

@@ -134,6 +134,12 @@ TEST_F(Killed, InTheStagesOfHawq) {
                                   2);
 }
 
+TEST_F(Killed, WhileHgqFoldsABatchNormIntoEachLayer) {
+  register_cut("hgq");
+  expect_equal_after_every_kill(
+      {"cut_hgq", {{"model", {"mlp_jet"}}, {"cut_hgq.batch_norm", {"yes"}}}}, 3);
+}
+
 // Every method, and those of its options that make another course of events.
 std::vector<Subject> all_methods() {
   load_plugin(EXAMPLE_PLUGIN);

@@ -42,6 +42,19 @@ int64_t mac_count(const std::string& model, int64_t size,
   return count;
 }
 
+TEST(Zoo, TheJetTaggerStartsAsKerasWould) {
+  const Network network(build_model("mlp_jet", {{16}, 5}), RandomStream(1, "init"));
+  for (const auto& [name, value] : network.state()) {
+    if (value.dim() == 1) {
+      EXPECT_EQ(value.abs().max().item<double>(), 0) << name;
+      continue;
+    }
+    const double bound = std::sqrt(6.0 / static_cast<double>(value.size(0) + value.size(1)));
+    EXPECT_LE(value.abs().max().item<double>(), bound) << name;
+    EXPECT_GT(value.abs().max().item<double>(), 0.9 * bound) << name;
+  }
+}
+
 TEST(Zoo, ImageNetModelsHaveThePublishedNumberOfParameters) {
   const ModelInput images{{3, 224, 224}, 1000};
   // torchvision's tables; Inception-V3's 27,161,264 without the 3,326,696 of its auxiliary

@@ -104,6 +104,33 @@ TEST(HgqWeights, StartWithTheSameNumberOfSignificantBits) {
                   .item<bool>());
 }
 
+// The ablation with one width a tensor, as the authors' code has it.
+TEST(HgqWeights, ThatShareAWidthAreChargedTheWidest) {
+  const Tensor w = values({0.3f, 1.5f, 0.0f, -0.1f}).view({2, 2});
+  const Tensor f = WeightQuantizer::initial_fraction(w, {1, 1}, 3);
+  EXPECT_NEAR(f.item<double>(), 3 - std::log2(1.5), 1e-5);
+
+  WeightQuantizer quantizer(f);
+  quantizer.forward(w, no_context());
+  const Tensor bits = quantizer.estimated_bits(0.5);
+  EXPECT_TRUE(torch::equal(bits, torch::full({2, 2}, 3.0f)));  // 1.5 on a grid of 2^-2
+  bits.sum().backward();
+  EXPECT_EQ(quantizer.fraction().grad().item<double>(), 4 * 0.5);
+}
+
+TEST(HgqBias, ItsRoundingTeachesTheFinestFractionOfItsChannel) {
+  auto next = std::make_shared<ActivationQuantizer>(values({1, 2, 2, 1, 0, 3}).view({2, 3, 1}),
+                                                    ActivationRule{});
+  BiasQuantizer quantizer(next);
+  const Tensor bias = values({0.6f, 0.3f});
+  quantizer.forward(bias, no_context()).sum().backward();
+
+  const double first = std::log(2.0) * (0.6 - 0.5), second = std::log(2.0) * (0.3 - 0.25);
+  const Tensor expected =
+      torch::tensor({0.0, first / 2, first / 2, 0.0, 0.0, second}).view({2, 3, 1});
+  EXPECT_TRUE(torch::allclose(next->fraction().grad(), expected.to(torch::kFloat32), 0, 1e-6));
+}
+
 TEST(HgqWidths, EnclosedBitsLeaveOutZerosAtBothEnds) {
   const Tensor w = values({0.3125f, 0.375f, 0.5f, 0.75f, 0.6875f, 1.5f, -0.625f, 0});
 
