@@ -1,6 +1,7 @@
 // One training step under a method over the FP32 step of the same network: ResNet-20 at batch 128
-// with `uniform` W4A4 in every rule, beside the same network in python3-torch (a yardstick process,
-// if python3 has torch), BSQ with eight planes, ALQ with six bases a group, and HGQ's networks.
+// in FP32 and bf16 with `uniform` W4A4 in every rule, Quantization Networks, SRQ, RQ, HGQ, BSQ with
+// eight planes and ALQ with six bases a group, beside the same network in python3-torch (a
+// yardstick process, if python3 has torch); and HGQ's networks.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -93,19 +94,25 @@ void add(const std::string& name, const Data& data, const std::string& method,
   });
 }
 
+// ResNet-20 in FP32 and in bf16.
+void add_both(const std::string& name, const std::string& method,
+              const std::map<std::string, std::string>& options = {}) {
+  Data data{"resnet20", {3, 32, 32}, 128};
+  add("resnet20: " + name, data, method, options);
+  data.bf16 = true;
+  add("resnet20: " + name + "_in_bf16", data, method, options);
+}
+
 }  // namespace
 }  // namespace quantbench
 
 int main(int argc, char** argv) {
   using namespace quantbench;
-  const Data resnet{"resnet20", {3, 32, 32}, 128}, narrow{"resnet20", {3, 32, 32}, 128, true};
-  add("resnet20: fp32", resnet, "fp32");
-  add("resnet20: fp32_in_bf16", narrow, "fp32");
+  add_both("fp32", "fp32");
   for (const char* rule : {"ste", "lsq", "pact", "dorefa"}) {
     const std::map<std::string, std::string> w4a4{
         {"mode", "qat"}, {"rule", rule}, {"weight_bits", "4"}, {"activation_bits", "4"}};
-    add(fmt::format("resnet20: uniform_w4a4_{}", rule), resnet, "uniform", w4a4);
-    add(fmt::format("resnet20: uniform_w4a4_{}_in_bf16", rule), narrow, "uniform", w4a4);
+    add_both(fmt::format("uniform_w4a4_{}", rule), "uniform", w4a4);
   }
   for (const char* bits : {"2", "4"}) {
     const std::map<std::string, std::string> both{{"weight_bits", bits}, {"activation_bits", bits}};
@@ -115,18 +122,18 @@ int main(int argc, char** argv) {
       auto staircases = both;
       staircases["weights_share"] = staircases["activations_share"] = "0";
       staircases["temperature"] = temperature;
-      add(fmt::format("resnet20: quantization_networks_w{0}a{0}_t{1}", bits, temperature), resnet,
-          "quantization_networks", staircases);
+      add_both(fmt::format("quantization_networks_w{0}a{0}_t{1}", bits, temperature),
+               "quantization_networks", staircases);
     }
-    add(fmt::format("resnet20: srq_w{0}a{0}", bits), resnet, "srq_dropbits", both);
+    add_both(fmt::format("srq_w{0}a{0}", bits), "srq_dropbits", both);
     auto masked = both;
     masked["dropbits"] = "point";
-    add(fmt::format("resnet20: srq_dropbits_w{0}a{0}", bits), resnet, "srq_dropbits", masked);
+    add_both(fmt::format("srq_dropbits_w{0}a{0}", bits), "srq_dropbits", masked);
   }
-  add("resnet20: rq_w4a4", resnet, "srq_dropbits", {{"rule", "rq"}});
-  add("resnet20: hgq_layer", resnet, "hgq", {{"activation_granularity", "layer"}});
-  add("resnet20: bsq", resnet, "bsq", {{"finetune_share", "0"}, {"activation_bits", "32"}});
-  add("resnet20: bsq_a4", resnet, "bsq", {{"finetune_share", "0"}});
+  add_both("rq_w4a4", "srq_dropbits", {{"rule", "rq"}});
+  add_both("hgq_layer", "hgq", {{"activation_granularity", "layer"}});
+  add_both("bsq", "bsq", {{"finetune_share", "0"}, {"activation_bits", "32"}});
+  add_both("bsq_a4", "bsq", {{"finetune_share", "0"}});
   const auto one_stage = [](const std::string& stage) {
     std::map<std::string, std::string> options{
         {"rounds", "1"},        {"basis_epochs", "0"},
@@ -135,8 +142,8 @@ int main(int argc, char** argv) {
     options[stage] = "1";
     return options;
   };
-  add("resnet20: alq_basis", resnet, "alq", one_stage("basis_epochs"));
-  add("resnet20: alq_coordinate", resnet, "alq", one_stage("coordinate_epochs"));
+  add_both("alq_basis", "alq", one_stage("basis_epochs"));
+  add_both("alq_coordinate", "alq", one_stage("coordinate_epochs"));
   for (const Data& data :
        {Data{"mlp_jet", {16}, 512}, Data{"mlp_jet", {16}, 33200},
         Data{"convnet_mnist", {1, 28, 28}, 256}, Data{"convnet_svhn", {3, 32, 32}, 256}}) {
@@ -144,6 +151,8 @@ int main(int argc, char** argv) {
     add(name + ": fp32", data, "fp32");
     add(name + ": hgq_element", data, "hgq");
     add(name + ": hgq_layer", data, "hgq", {{"activation_granularity", "layer"}});
+    if (data.model == "mlp_jet")
+      add(name + ": hgq_batch_norm", data, "hgq", {{"batch_norm", "yes"}});
   }
   add_subject("resnet20: python3-torch", [] { return std::make_unique<PythonTorch>(); });
   run_step_benchmarks(argc, argv);
