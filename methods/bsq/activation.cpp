@@ -62,7 +62,7 @@ Tensor ClippedQuantizer::quantize_batch(const Tensor& x) {
 
 Tensor ClippedQuantizer::forward(const Tensor& x, const TapContext&) {
   if (is_training() && x.numel() > 0) return quantize_batch(x);
-  return quantbench::apply(format(), x);
+  return quantbench::apply(format(), x.to(torch::kFloat32)).to(x.scalar_type());
 }
 
 }  // namespace quantbench::bsq

@@ -19,6 +19,7 @@ class ClippedQuantizer : public Quantizer {
 
   Tensor forward(const Tensor& x, const TapContext& context) override;
   bool absorbs_relu() const override { return true; }
+  bool takes_bf16() const override { return !limit_.defined(); }
   Format format() const override;
   BitWidth bit_width() const override { return bits_; }
 

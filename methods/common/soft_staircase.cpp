@@ -1,7 +1,9 @@
 #include "methods/common/soft_staircase.h"
 
+#include <type_traits>
+
 #include "methods/common/custom_gradient.h"
-#include "methods/common/parallel.h"
+#include "methods/common/run_memory.h"
 #include "methods/common/staircase_kernels.h"
 
 namespace quantbench {
@@ -31,6 +33,20 @@ Tensor as_parameter(double value, const Tensor& like) {
   return torch::full(like.sizes(), value, like.options());
 }
 
+// The float64 of the tests as run_memory.h has float32 and bfloat16.
+class DoubleRun {
+ public:
+  DoubleRun(const Tensor& x, int64_t first, int64_t) : data_(x.data_ptr<double>() + first) {}
+  double* data() const { return data_; }
+
+ private:
+  double* data_;
+};
+template <typename Real>
+using Read = std::conditional_t<std::is_same_v<Real, double>, DoubleRun, ReadRun>;
+template <typename Real>
+using Written = std::conditional_t<std::is_same_v<Real, double>, DoubleRun, WrittenRun>;
+
 // Runs `kernel(run, count)` over x and adds up its sums.
 template <typename Real, typename Kernel>
 std::pair<Tensor, kernels::StepSums> summed_backward(const Tensor& x, const Tensor& y,
@@ -42,8 +58,9 @@ std::pair<Tensor, kernels::StepSums> summed_backward(const Tensor& x, const Tens
   const Runs runs(x, 1);
   std::vector<kernels::StepSums> sums(static_cast<size_t>(runs.count()));
   runs.for_each([&](int64_t run, int64_t, int64_t first, int64_t count) {
-    const kernels::BackwardRun<Real> at{x.data_ptr<Real>() + first, y.data_ptr<Real>() + first,
-                                        g.data_ptr<Real>() + first, dx.data_ptr<Real>() + first};
+    const Read<Real> from(x, first, count), result(y, first, count), above(g, first, count);
+    Written<Real> to(dx, first, count);
+    const kernels::BackwardRun<Real> at{from.data(), result.data(), above.data(), to.data()};
     sums[static_cast<size_t>(run)] = kernel(at, count);
   });
   kernels::StepSums total;
@@ -105,8 +122,10 @@ Tensor staircase_by_kernel(const Tensor& x, const Settings& s) {
   Tensor y = torch::empty_like(x);
   const auto steps = steps_of<Real>(s, s.softness.temperature);
   Runs(x, 1).for_each([&](int64_t, int64_t, int64_t first, int64_t count) {
-    kernels::soft_steps_forward(x.data_ptr<Real>() + first, y.data_ptr<Real>() + first, count,
-                                steps, scales_of<Real>(s), s.rectifier);
+    const Read<Real> from(x, first, count);
+    Written<Real> to(y, first, count);
+    kernels::soft_steps_forward(from.data(), to.data(), count, steps, scales_of<Real>(s),
+                                s.rectifier);
   });
   return y;
 }
@@ -172,8 +191,9 @@ Tensor rounded_by_kernel(const Tensor& x, const Settings& s) {
   grid.low = static_cast<float>(s.low);
   grid.high = static_cast<float>(s.high);
   Runs(x, 1).for_each([&](int64_t, int64_t, int64_t first, int64_t count) {
-    kernels::quantize(x.data_ptr<float>() + first, y.data_ptr<float>() + first, count, grid,
-                      s.rectifier);
+    const ReadRun from(x, first, count);
+    WrittenRun to(y, first, count);
+    kernels::quantize(from.data(), to.data(), count, grid, s.rectifier);
   });
   return y;
 }
@@ -241,7 +261,8 @@ struct TwoParameters : Function<TwoParameters<Rule>> {
 
 template <typename Rule>
 Tensor run(const Tensor& x, const Tensor& outer, const Tensor& inner, SettingsPointer settings) {
-  const Tensor input = as_real(x);
+  const bool as_it_is = is_bf16(x) && x.is_cpu() && settings->kernels;
+  const Tensor input = as_it_is ? x : as_real(x);
   settings->outer = outer.item<double>();
   settings->inner = inner.item<double>();
   settings->kernels = settings->kernels && input.is_cpu();
@@ -270,6 +291,7 @@ Tensor soft_staircase(const Tensor& x, const Tensor& alpha, const Tensor& beta,
 
 Tensor hard_steps(const Tensor& x, const CodebookFormat& format, kernels::Rectifier rectifier) {
   const torch::NoGradGuard no_grad;
+  if (is_bf16(x)) return hard_steps(x.to(torch::kFloat32), format, rectifier).to(torch::kBFloat16);
   const Tensor input = x.detach().to(torch::kFloat32);
   // Beyond these, a search is faster than a look at every threshold.
   constexpr int64_t kMostCompared = 32;

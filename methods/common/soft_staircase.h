@@ -1,8 +1,8 @@
 // Quantizers whose gradient is that of a soft staircase, each one pass over memory forward and one
-// backward that keeps the input only. On the CPU float32 and float64 (to be compared with) run
-// through kernels; on other devices the same formulas run edge by edge as tensor operations.
-// `x` of another type is converted to float32; the result has its shape and memory format. Second
-// derivatives are refused with an Error.
+// backward that keeps the input and the result. On the CPU float32, bfloat16 (computed in float32,
+// the result rounded) and float64 (to be compared with) run through kernels; on other devices the
+// same formulas run edge by edge as tensor operations. `x` of another type is converted to float32;
+// the result has its shape and memory format. Second derivatives are refused with an Error.
 #pragma once
 
 #include "base/torch.h"

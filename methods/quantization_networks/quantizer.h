@@ -15,6 +15,7 @@ class StaircaseQuantizer : public Quantizer {
 
   Tensor forward(const Tensor& x, const TapContext& context) override;
   bool absorbs_relu() const override { return absorbs_relu_; }
+  bool takes_bf16() const override { return true; }
   Format format() const override;
   Encoding encode(const Tensor& weight) const override;
   BitWidth bit_width() const override { return bits_; }

@@ -85,7 +85,7 @@ Tensor SrqQuantizer::forward(const Tensor& x, const TapContext& context) {
   if (!is_training()) {
     if (masks_ && masks_->is_learned()) {
       const auto format = std::get<UniformFormat>(this->format());
-      return dequantize(format, kept_integers(x));
+      return dequantize(format, kept_integers(x.to(torch::kFloat32))).to(x.scalar_type());
     }
     StraightThrough rule;
     rule.relu = context.relu;
@@ -111,7 +111,9 @@ Tensor SrqQuantizer::forward(const Tensor& x, const TapContext& context) {
     rule.hard = rule_.estimator == QuantizerRule::Estimator::RqSt;
     rule.noise = stream_.child(1);
   }
-  return categorical_quantize(x, alpha, sigma, plain ? Tensor() : masks, rule, rectifier);
+  return categorical_quantize(x.to(torch::kFloat32), alpha, sigma, plain ? Tensor() : masks, rule,
+                              rectifier)
+      .to(x.scalar_type());
 }
 
 BitWidth SrqQuantizer::surviving_bits() const {

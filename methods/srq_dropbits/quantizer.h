@@ -31,6 +31,7 @@ class SrqQuantizer : public Quantizer {
 
   Tensor forward(const Tensor& x, const TapContext& context) override;
   bool absorbs_relu() const override { return absorbs_relu_; }
+  bool takes_bf16() const override { return true; }
   Format format() const override;
   Encoding encode(const Tensor& weight) const override;
   BitWidth bit_width() const override { return bits_; }

@@ -219,6 +219,26 @@ TEST(BsqActivation, TakesTheRangeOfEachBatchInTrainingAndItsAverageAfterwards) {
   EXPECT_EQ(high[1].item<float>(), 0);
 }
 
+TEST(BsqActivation, IsInBf16WhatItIsInFloat32Rounded) {
+  ClippedQuantizer narrow(BitWidth(4), ActivationRange::Batch),
+      wide(BitWidth(4), ActivationRange::Batch);
+  const Batch batch;
+  TapContext context{batch};
+  context.relu = true;
+  ASSERT_TRUE(narrow.takes_bf16());
+  Tensor x = (3 * random_tensor({5000}, 1)).to(torch::kBFloat16).requires_grad_(true);
+  Tensor same = x.detach().to(torch::kFloat32).requires_grad_(true);
+  const Tensor y = narrow.forward(x, context), expected = wide.forward(same, context);
+  EXPECT_TRUE(torch::equal(y, expected.to(torch::kBFloat16)));
+  y.sum().backward();
+  expected.sum().backward();
+  EXPECT_TRUE(torch::equal(x.grad(), same.grad().to(torch::kBFloat16)));
+  narrow.eval();
+  wide.eval();
+  EXPECT_TRUE(torch::equal(narrow.forward(x.detach(), context),
+                           wide.forward(same.detach(), context).to(torch::kBFloat16)));
+}
+
 TEST(BsqActivation, ClipsAtSixOrAtALearnedLimit) {
   const Batch batch;
   TapContext context{batch};

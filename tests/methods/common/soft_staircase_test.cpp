@@ -191,6 +191,42 @@ void expect_dense_is_naive(torch::ScalarType type, double tolerance) {
 TEST(SemiRelaxed, IsTheNaiveSumInFloat32) { expect_dense_is_naive(torch::kFloat32, 1e-5); }
 TEST(SemiRelaxed, IsTheNaiveSumInFloat64) { expect_dense_is_naive(torch::kFloat64, 1e-12); }
 
+// Computed in float32 and rounded once; the gradients of the parameters see the rounded result.
+template <typename Function>
+void expect_bf16_is_float32_rounded(const Function& function) {
+  const Tensor x = (2 * random_tensor({5000}, 11)).to(torch::kBFloat16),
+               upstream = random_tensor({5000}, 12).to(torch::kBFloat16);
+  const auto at = [&](torch::ScalarType type) {
+    const Tensor leaf = x.to(type).detach().requires_grad_();
+    const Tensor a = scalar(0.7, torch::kFloat32), b = scalar(1.3, torch::kFloat32);
+    const Tensor y = function(leaf, a, b);
+    EXPECT_EQ(y.scalar_type(), type);
+    y.backward(upstream.to(type));
+    return Outcome{y.detach(), leaf.grad(), a.grad(), b.grad()};
+  };
+  const Outcome narrow = at(torch::kBFloat16), wide = at(torch::kFloat32);
+  EXPECT_TRUE(torch::equal(narrow.y, wide.y.to(torch::kBFloat16)));
+  EXPECT_TRUE(torch::equal(narrow.dx, wide.dx.to(torch::kBFloat16)));
+  const double size = upstream.abs().sum().item<double>();
+  EXPECT_NEAR(narrow.first.item<double>(), wide.first.item<double>(), 1e-3 * size);
+  EXPECT_NEAR(narrow.second.item<double>(), wide.second.item<double>(), 1e-3 * size);
+}
+
+TEST(SoftStaircase, IsInBf16WhatItIsInFloat32Rounded) {
+  const Staircase staircase = Staircase::between({-1, 0, 1, 2}, {-0.6, 0.4, 1.5});
+  Softness softness;
+  softness.temperature = 6;
+  expect_bf16_is_float32_rounded([&](const Tensor& x, const Tensor& a, const Tensor& b) {
+    return soft_staircase(x, a, b, staircase, softness, kRelu);
+  });
+}
+
+TEST(SemiRelaxed, IsInBf16WhatItIsInFloat32Rounded) {
+  expect_bf16_is_float32_rounded([&](const Tensor& x, const Tensor& a, const Tensor& b) {
+    return semi_relaxed_quantize(x, a, b, 0, 15, kRelu6);
+  });
+}
+
 TEST(SoftStaircase, KeepsTheMemoryFormatInBothDirections) {
   const Tensor x = channels_last(random_tensor({2, 3, 4, 5}, 11)).requires_grad_();
   const Tensor one = torch::ones({1});
