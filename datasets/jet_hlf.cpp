@@ -81,7 +81,7 @@ std::unique_ptr<Dataset> open(const DatasetConfig& config) {
                               part(0, test)};
   const Table both = part(test, rows);
   standardise(both, {&tables[0], &tables[1], &tables[2]});
-  digest.update(fmt::format(" split {}", seed));
+  digest.update(fmt::format(" train_test_split {}", seed));
   return std::make_unique<TableDataset>(
       std::move(tables), static_cast<int64_t>(kClasses), digest.hex(),
       fmt::format("20 % test by scikit-learn's train_test_split with random_state {}, the last 15 "
