@@ -38,7 +38,7 @@ trap cleanup EXIT
 fail() {
   echo "FAILED: $1"
   squeue 2>&1 | tail -n 30
-  for log in "$folder"/work/logs/*.log "$folder"/slurmctld.log; do
+  for log in "$folder"/sweep/logs/*.log "$folder"/slurmctld.log; do
     [ ! -s "$log" ] || { echo "== $log"; tail -n 15 "$log"; }
   done
   exit 1
@@ -131,33 +131,33 @@ seeds() { for seed in $(seq "$1" "$2"); do printf -- ' --seed=%s' "$seed"; done;
   echo "$folder/short.ini$(seeds 1 18)"
 } >"$folder/list"
 
-sweep="$source/scripts/slurm/sweep.sh --work $folder/work --program $program --minutes 60 --margin 30"
+sweep="$source/scripts/slurm/sweep.sh --work $folder/sweep --program $program --minutes 60 --margin 30"
 $sweep "$folder/list" >"$folder/said" 2>&1 || fail "the sweep was refused: $(cat "$folder/said")"
 cat "$folder/said"
 array=$(sed -n 's/^20 task(s) as job \([0-9]*\);.*/\1/p' "$folder/said")
 [ -n "$array" ] || fail "the sweep is not of 20 tasks"
 
 # Both long runs are at work, one a node; their time is over.
-at_work() { compgen -G "$folder/work/shards/*/checkpoint.safetensors" >/dev/null && [ "$(
-  compgen -G "$folder/work/shards/*/checkpoint.safetensors" | wc -l)" = 2 ]; }
+at_work() { compgen -G "$folder/sweep/shards/*/checkpoint.safetensors" >/dev/null && [ "$(
+  compgen -G "$folder/sweep/shards/*/checkpoint.safetensors" | wc -l)" = 2 ]; }
 until_holds "the long runs did not get to a checkpoint" at_work
 # scancel asks again and again about a task that went back into the queue meanwhile.
 for task in 1 2; do timeout 30 scancel --batch --signal=USR1 "${array}_$task" >/dev/null 2>&1 & done
 for task in 1 2; do
-  back() { grep -q 'back into the queue' "$folder/work/logs/$task.log"; }
+  back() { grep -q 'back into the queue' "$folder/sweep/logs/$task.log"; }
   until_holds "task $task did not put itself back" back
 done
 
 # Node n2 is drained; what was not begun by then runs on n1 alone.
-begun() { compgen -G "$folder/work/done/*" >/dev/null; }
+begun() { compgen -G "$folder/sweep/done/*" >/dev/null; }
 until_holds "no run was done" begun
 scontrol update nodename=n2 state=drain reason="a test" || fail "n2 was not drained"
 waiting=$(squeue --noheader --array --states=PENDING --jobs="$array" --format=%K)
 [ -n "$waiting" ] || fail "nothing was left to run after the drain"
 
-all_done() { [ "$(compgen -G "$folder/work/done/*" | wc -l)" = 20 ]; }
+all_done() { [ "$(compgen -G "$folder/sweep/done/*" | wc -l)" = 20 ]; }
 until_holds "not all runs were done" all_done
-merged() { [ -s "$folder/work/logs/merged" ]; }
+merged() { [ -s "$folder/sweep/logs/merged" ]; }
 until_holds "the shards were not merged" merged
 for task in $waiting; do
   scontrol show job "${array}_$task" | grep -q ' NodeList=n1$\|^ *NodeList=n1$' ||
@@ -178,7 +178,7 @@ while IFS= read -r line; do
   case "$line" in '#'*) ;; *) "$program" run $line --quiet --threads 1 --store "$folder/local.db" >/dev/null ||
     fail "a run without Slurm failed" ;; esac
 done <"$folder/list"
-bits "$folder/work/quantbench.db" >"$folder/slurm.bits"
+bits "$folder/sweep/quantbench.db" >"$folder/slurm.bits"
 bits "$folder/local.db" >"$folder/local.bits"
 [ "$(grep -c ' ok ' "$folder/slurm.bits")" = 20 ] || fail "not 20 runs are ok: $(cat "$folder/slurm.bits")"
 cmp "$folder/slurm.bits" "$folder/local.bits" || fail "the bits differ from those without Slurm"
@@ -188,9 +188,9 @@ scontrol update nodename=n2 state=resume
 $sweep "$folder/list" >"$folder/said" 2>&1 || fail "the same sweep was refused: $(cat "$folder/said")"
 idle() { [ -z "$(squeue --noheader)" ]; }
 until_holds "the same sweep did not end" idle
-[ "$("$program" runs --store "$folder/work/quantbench.db" --format json | grep -c '"uid"\|"identity"')" -ge 20 ] ||
+[ "$("$program" runs --store "$folder/sweep/quantbench.db" --format json | grep -c '"uid"\|"identity"')" -ge 20 ] ||
   fail "the same sweep lost runs"
-cmp -s <(bits "$folder/work/quantbench.db") "$folder/slurm.bits" || fail "the same sweep changed the store"
+cmp -s <(bits "$folder/sweep/quantbench.db") "$folder/slurm.bits" || fail "the same sweep changed the store"
 echo "$folder/short.ini" >"$folder/other"
 $sweep "$folder/other" 2>&1 | grep -q 'holds another sweep' || fail "another sweep was let in"
 $sweep --nightly --work "$folder/nights" "$folder/other" >"$folder/said" 2>&1 || fail "no night: $(cat "$folder/said")"
