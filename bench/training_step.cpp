@@ -151,8 +151,7 @@ int main(int argc, char** argv) {
     add(name + ": fp32", data, "fp32");
     add(name + ": hgq_element", data, "hgq");
     add(name + ": hgq_layer", data, "hgq", {{"activation_granularity", "layer"}});
-    if (data.model == "mlp_jet")
-      add(name + ": hgq_batch_norm", data, "hgq", {{"batch_norm", "yes"}});
+    add(name + ": hgq_batch_norm", data, "hgq", {{"batch_norm", "yes"}});
   }
   add_subject("resnet20: python3-torch", [] { return std::make_unique<PythonTorch>(); });
   run_step_benchmarks(argc, argv);
