@@ -6,7 +6,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "base/file.h"
-#include "tests/datasets/cmyk_jpeg.h"
+#include "tests/datasets/odd_jpegs.h"
 #include "tests/datasets/support.h"
 
 namespace quantbench {
@@ -215,9 +215,7 @@ TEST_F(Images, ThatAreNoneEndInASentenceWithTheirName) {
 
 TEST_F(Images, ThatAreDamagedInsideAreShownAndSaySo) {
   put("a.jpg", noise(64, 64));
-  std::string bytes = file("a.jpg");
-  for (size_t i = 0; i < 40; ++i) bytes[bytes.size() / 2 + i] = '\x55';
-  write_bytes(folder_ / "a.jpg", bytes);
+  write_bytes(folder_ / "a.jpg", damaged_inside(file("a.jpg")));
   const ImageReader reader("it", preparation({}));
   std::vector<float> out(3 * 16 * 16);
 
@@ -285,11 +283,8 @@ TEST_F(ManyImages, AreTheSameOnAnyNumberOfThreads) {
 }
 
 TEST_F(ManyImages, ThatAreDamagedInsideAreNamed) {
-  for (const char* name : {"all/cat/04.jpg", "all/dog/05.jpg"}) {
-    std::string bytes = read_file(folder_ / name);
-    for (size_t i = 0; i < 40; ++i) bytes[bytes.size() / 2 + i] = '\x55';
-    write_bytes(folder_ / name, bytes);
-  }
+  for (const char* name : {"all/cat/04.jpg", "all/dog/05.jpg"})
+    write_bytes(folder_ / name, damaged_inside(read_file(folder_ / name)));
   const auto data = open(2);
   all(*data, false);
   EXPECT_EQ(all(*data, true).input.size(0), 12);

@@ -1,3 +1,4 @@
+// JPEGs that OpenCV does not write.
 #pragma once
 
 #include <array>
@@ -44,6 +45,11 @@ inline std::string cmyk_jpeg(const std::array<int, 4>& inks) {
     if (byte == 0xff) out += bytes({0});
   }
   return out + bytes({0xff, 0xd9});
+}
+
+// With forty bytes in the middle that belong to another image.
+inline std::string damaged_inside(std::string jpeg) {
+  return jpeg.replace(jpeg.size() / 2, 40, 40, '\x55');
 }
 
 }  // namespace quantbench
