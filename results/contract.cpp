@@ -93,10 +93,12 @@ std::string without_seed(const std::string& recipe) {
 }
 
 std::string settings_of(const std::string& recipe, const std::string& method) {
+  constexpr size_t kLongest = 64;  // what is longer, the bits of every site, is told by its digest
   std::string out;
   each_line(recipe, [&](const std::string& key, const std::string& value) {
     if (!begins_with(key, method + ".") || begins_with(key, "fp32.")) return;
-    out += (out.empty() ? "" : " ") + key.substr(method.size() + 1) + "=" + value;
+    out += (out.empty() ? "" : " ") + key.substr(method.size() + 1) + "=" +
+           (value.size() <= kLongest ? value : fmt::format("sha256:{:.12}", sha256(value)));
   });
   const std::string plugin = short_plugin(recipe);
   if (!plugin.empty()) out += (out.empty() ? "plugin=" : " plugin=") + plugin;

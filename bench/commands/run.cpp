@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "bench/bits_files.h"
 #include "bench/calibration_set.h"
 #include "bench/commands/commands.h"
 #include "bench/data_parallel.h"
@@ -107,19 +108,6 @@ void say_how_to_go_on(const Arguments& arguments, const RunRecord& run, bool mor
        more ? ", and the same command with --skip-done with the rest." : ".");
 }
 
-// Names the file in the option that methods with bits per site have for it.
-void give_allocation(RecipeText& text, const std::string& file) {
-  const auto found = text.find("method");
-  require(found != text.end(), "Option --allocation needs a recipe that names its method.");
-  for (const std::string& method : found->second) {
-    const auto& options = methods().get(method).card.options;
-    require(std::any_of(options.begin(), options.end(),
-                        [](const Option& option) { return option.name == "allocation"; }),
-            "The method {} takes no allocation: it has no bits of its own for each site.", method);
-    text[method + ".allocation"] = {file};
-  }
-}
-
 // "2/5": every fifth point of the sweep from the second one on.
 void keep_part(std::vector<Recipe>& recipes, const std::string& part) {
   if (part.empty()) return;
@@ -142,6 +130,7 @@ void count_processes(RecipeText& text, const DataParallel* parallel) {
 int run_command(const Arguments& arguments) {
   require(arguments.operands.size() <= 1, "'quantbench run' takes one recipe.");
   RecipeText text = recipe_text(arguments);
+  include_bits_files(text);
   if (!arguments.allocation.empty()) give_allocation(text, arguments.allocation);
   count_processes(text, arguments.runner.parallel);
   name_runs(text, arguments.runner.store);

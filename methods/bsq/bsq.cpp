@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "base/file.h"
 #include "methods/bsq/activation.h"
 #include "methods/bsq/structure.h"
+#include "methods/common/bit_allocation.h"
 
 namespace quantbench {
 namespace {
@@ -70,8 +70,8 @@ MethodCard bsq_card() {
       Option::text("finetune_milestones", "0.5,0.8333333",
                    "step: shares of the fine-tuning after which the rate falls tenfold"),
       Option::text("scheme", "",
-                   "a scheme.json of an earlier run: nothing is searched, all epochs train its "
-                   "precisions"),
+                   "precisions, SITE:BITS with commas between, or @FILE of an earlier run's "
+                   "scheme.json: nothing is searched, all epochs train them"),
       Option::integer("activation_bits", 4, 1, 32, "bits of activations: 1..8, or 32 for float"),
       Option::choice("activation_range", "batch", {"batch", "fixed"},
                      "the range of activations in training: of each batch, as published "
@@ -116,17 +116,13 @@ void Bsq::plan(MethodContext& context) {
       bits_[site.name] = static_cast<int>(options_.integer("start_bits"));
     return;
   }
-  const std::string& path = options_.text("scheme");
-  const auto file = nlohmann::json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  require(file.is_object() && file.contains("bits") && file["bits"].is_object(),
-          "{}: {} is no scheme of method bsq: it has no object 'bits'.", kOwner, path);
+  const SiteBits scheme = parse_bits_line(options_.text("scheme"), "Option bsq.scheme");
   for (const Site& site : sites(graph)) {
-    const auto found = file["bits"].find(site.name);
-    require(found != file["bits"].end() && found->is_number_integer() && *found >= 0 &&
-                *found <= bsq::kMostBits,
-            "{}: {} does not say with 0..{} how many bits {} has.", kOwner, path, bsq::kMostBits,
+    const auto found = scheme.find(site.name);
+    require(found != scheme.end() && found->second <= bsq::kMostBits,
+            "Option bsq.scheme does not say with 0..{} how many bits {} has.", bsq::kMostBits,
             site.name);
-    bits_[site.name] = *found;
+    bits_[site.name] = static_cast<int>(found->second);
   }
 }
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "methods/common/bit_allocation.h"
-
 namespace quantbench {
 namespace {
 
@@ -30,7 +28,9 @@ std::vector<Option> site_bits_options() {
                           "bits of the first and last layer's weights and of the activation that "
                           "enters the last layer; 0: like the others"),
           Option::integer("input_bits", 8, 1, 16, "bits of the network's input"),
-          Option::text("allocation", "", "file with the bits of each site; they go before all")};
+          Option::text("allocation", "",
+                       "bits of sites, SITE:BITS with commas between, or @FILE of an "
+                       "allocation.json; they go before all")};
 }
 
 SiteBits site_bits(const Graph& graph, int64_t weight_bits, int64_t activation_bits,
@@ -44,9 +44,11 @@ SiteBits site_bits(const Graph& graph, int64_t weight_bits, int64_t activation_b
       out[site.name] = site.point.node == 0               ? options.integer("input_bits")
                        : ends > 0 && at_ends(graph, site) ? ends
                                                           : activation_bits;
-  const std::string& file = options.text("allocation");
-  if (file.empty()) return out;
-  for (const auto& [site, bits] : read_allocation(file, graph).bits)
+  const std::string& line = options.text("allocation");
+  if (line.empty()) return out;
+  const SiteBits given = parse_bits_line(line, "Option allocation");
+  require_bits_for(graph, given, "Option allocation");
+  for (const auto& [site, bits] : given)
     if (out.count(site) > 0) out[site] = bits;
   return out;
 }

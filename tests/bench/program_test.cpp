@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/random.h"
@@ -71,6 +72,38 @@ TEST_F(Program, ARunIsStoredShownAndReplayedExactly) {
   EXPECT_EQ(replay.code, 0) << replay.err;
   EXPECT_NE(replay.out.find("replay of run 1: exact"), std::string::npos) << replay.out;
   EXPECT_EQ(show(2).at("repetition"), 1);
+}
+
+TEST_F(Program, BitsFromAFileAreTheRecipesOwn) {
+  const fs::path file = folder_ / "bits.json";
+  const std::string run = small({{"model", "lenet5"}, {"uniform.mode", "ptq"}});
+  const auto bits = [](const Json& run) {
+    std::map<std::string, double> out;
+    for (const Json& site : run.at("sites"))
+      if (site.at("kind") == "weight") out[site.at("name")] = site.at("bits");
+    return out;
+  };
+  const std::string text =
+      R"({"bits": {"conv1.weight": 7, "conv2.weight": 5, "fc1.weight": 3, "fc2.weight": 6}})";
+  const std::map<std::string, double> wanted{
+      {"conv1.weight", 7}, {"conv2.weight", 5}, {"fc1.weight", 3}, {"fc2.weight", 6}};
+  write_atomically(file, text);
+  ASSERT_EQ(ask(run + " --allocation " + file.string()).code, 0);
+  ASSERT_EQ(ask(run + " --uniform.allocation=@" + file.string()).code, 0);
+  fs::remove(file);
+
+  EXPECT_EQ(bits(show(1)), wanted);
+  EXPECT_EQ(show(1).at("identity"), show(2).at("identity"));
+  EXPECT_EQ(show(1).at("recipe").get<std::string>().find(file.string()), std::string::npos);
+  EXPECT_EQ(ask("replay 1").code, 0);
+
+  for (const char* wrong : {"{}", R"({"bits": {"conv1.weight": 7}})"}) {
+    write_atomically(file, wrong);
+    EXPECT_EQ(ask(run + " --allocation " + file.string()).code, 1) << wrong;
+  }
+  const Answer missing = ask(run + " --uniform.allocation=@" + (folder_ / "none").string());
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_EQ(std::count(missing.err.begin(), missing.err.end(), '\n'), 1) << missing.err;
 }
 
 TEST_F(Program, AFailedRunSaysWhyAndTheSweepGoesOn) {

@@ -57,6 +57,8 @@ TEST(Contract, RecipeWithoutItsSeedIsTheConfiguration) {
             "batch = 2\nuniform.seed = 1\n");
   EXPECT_EQ(recipe_value("a.seed = 3\nseed = 7\n", "seed"), "7");
   EXPECT_EQ(recipe_value("a.seed = 3\n", "seed"), "");
+  EXPECT_EQ(settings_of("bsq.scheme = " + std::string(65, 'a') + "\n", "bsq"),
+            "scheme=sha256:635361c48bb9");
   EXPECT_EQ(settings_of("uniform.rule = lsq\nuniform.weight_bits = 4\n", "uniform"),
             "rule=lsq weight_bits=4");
 }

@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include "methods/common/bit_allocation.h"
 #include "models/model.h"
 #include "tests/fuzz/target.h"
@@ -6,7 +8,9 @@ namespace quantbench::fuzz {
 
 const Registration allocation("allocation", [](std::string_view bytes) {
   static const Graph graph = build_model("lenet5", {{1, 28, 28}, 10}, {});
-  parse_allocation(std::string(bytes), "it", graph).text();
+  const SiteBits bits = parse_site_bits(std::string(bytes), "it");
+  if (parse_bits_line(bits_line(bits), "it") != bits) std::abort();
+  require_bits_for(graph, bits, "it");
 });
 
 }  // namespace quantbench::fuzz

@@ -2,14 +2,12 @@
 #include "methods/bsq/bsq.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
-#include <filesystem>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "methods/bsq/structure.h"
+#include "methods/common/bit_allocation.h"
 #include "models/builder.h"
 #include "models/model.h"
 #include "tests/methods/support.h"
@@ -242,11 +240,9 @@ TEST(Bsq, ASchemeOfAnEarlierRunTrainsFromScratch) {
   for (int i = 0; i < 40; ++i) found.step(0.1);
   MethodContext at = found.context();
   found.method->freeze(at);
-  const auto path =
-      std::filesystem::path(testing::TempDir()) / fmt::format("bsq-scheme-{}.json", ::getpid());
-  write_atomically(path, found.method->artefacts().at("scheme.json"));
+  const SiteBits bits = parse_site_bits(found.method->artefacts().at("scheme.json"), "it");
 
-  Training control(Given{{"scheme", path.string()}});
+  Training control(Given{{"scheme", bits_line(bits)}});
   control.start();
   ASSERT_EQ(control.phases.size(), 1u);
   control.begin(0);
@@ -256,10 +252,12 @@ TEST(Bsq, ASchemeOfAnEarlierRunTrainsFromScratch) {
 
   EXPECT_EQ(control.scheme().at("bits"), found.scheme().at("bits"));
   EXPECT_LT(last, first);
-  write_atomically(path, "{}");
-  Training broken(Given{{"scheme", path.string()}});
-  EXPECT_THROW(broken.start(), Error);
-  std::filesystem::remove(path);
+  for (const SiteBits& broken : {SiteBits{{"conv1.weight", 8}}, [&] {
+                                   SiteBits wide = bits;
+                                   wide.begin()->second = 9;
+                                   return wide;
+                                 }()})
+    EXPECT_THROW(Training(Given{{"scheme", bits_line(broken)}}).start(), Error);
 }
 
 // The HAWQ scheme that the authors compare with: 655,134 bits, 13.107 times smaller than FP32.

@@ -1,9 +1,7 @@
 #include "methods/hawq/hawq.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <set>
 
 #include "base/error.h"
@@ -384,28 +382,18 @@ TEST(Perturbation, FallsAsThePublishedOnesDo) {
   EXPECT_NEAR(distance(4) / distance(8), 329, 15);
 }
 
-class Allocations : public testing::Test {
- protected:
-  void SetUp() override {
-    path_ = testing::TempDir() + "allocation-" + std::to_string(::getpid()) + ".json";
-  }
-  void TearDown() override { std::remove(path_.c_str()); }
-  void write(const std::string& text) const { std::ofstream(path_) << text; }
-
-  std::string path_;
-};
-
-TEST_F(Allocations, AreTheInputOfAnyMethodWithBitsPerSite) {
+TEST(Allocations, AreTheInputOfAnyMethodWithBitsPerSite) {
   Taught source;
   const auto first = make("hawq_v2", {{"weight_bits", "3"}});
   MethodContext context = source.context();
   first->plan(context);
-  write(first->artefacts().at("allocation.json"));
+  const std::string line =
+      bits_line(parse_site_bits(first->artefacts().at("allocation.json"), "it"));
   const auto bits = allocation_of(*first).at("bits");
 
   for (const char* name : {"uniform", "hawq", "hawq_v2"}) {
     Taught f;
-    const auto method = make(name, {{"allocation", path_}});
+    const auto method = make(name, {{"allocation", line}});
     MethodContext here = f.context();
     method->plan(here);
     method->attach(f.network);
@@ -416,34 +404,42 @@ TEST_F(Allocations, AreTheInputOfAnyMethodWithBitsPerSite) {
   }
 }
 
-TEST_F(Allocations, SurviveTheirFile) {
+TEST(Allocations, SurviveTheirFileAndTheirLine) {
   BitAllocation allocation;
-  allocation.method = "hawq";
-  allocation.model = "small";
   for (const Site& site : weight_sites(small_graph())) allocation.bits[site.name] = 5;
-  write(allocation.text());
-
-  const BitAllocation back = read_allocation(path_, small_graph());
-
-  EXPECT_EQ(back.text(), allocation.text());
+  EXPECT_EQ(parse_site_bits(allocation.text(), "it"), allocation.bits);
+  EXPECT_EQ(parse_bits_line(bits_line(allocation.bits), "it"), allocation.bits);
+  EXPECT_EQ(bits_line({{"a.weight", 8}, {"b.weight", 0}}), "a.weight:8,b.weight:0");
 }
 
-TEST_F(Allocations, AreRefusedWhenTheyAreNone) {
-  const std::string rest =
-      R"("conv1.weight": 8, "conv2.weight": 4, "conv3.weight": 4, "linear.weight": 8)";
-  EXPECT_NO_THROW(
-      parse_allocation(R"({"allocation": 1, "bits": {)" + rest + "}}", "it", small_graph()));
+TEST(Allocations, AreRefusedWhenTheyAreNone) {
+  EXPECT_NO_THROW(parse_site_bits(R"({"allocation": 1, "bits": {"a": 8}})", "it"));
   for (const std::string& text : std::vector<std::string>{
-           "", "[]", "{", R"({"bits": {}})", R"({"allocation": 2, "bits": {}})",
-           R"({"allocation": 1, "bits": 4})", R"({"allocation": 1, "bits": {"conv1.weight": 8}})",
-           R"({"allocation": 1, "bits": {)" + rest + R"(, "conv9.weight": 4}})",
-           R"({"allocation": 1, "bits": {)" + rest + R"(, "relu1.output": 0}})",
-           R"({"allocation": 1, "bits": {)" + rest + R"(, "relu1.output": 4.5}})",
-           R"({"allocation": 1, "bits": {)" + rest + R"(, "relu1.output": 99999999999999999999}})",
-           std::string(100000, '[')}) {
-    EXPECT_THROW(parse_allocation(text, "it", small_graph()), Error) << text.substr(0, 60);
-  }
-  EXPECT_THROW(read_allocation("/no/such/file", small_graph()), Error);
+           "", "[]", "{", R"({"allocation": 1})", R"({"allocation": 2, "bits": {}})",
+           R"({"allocation": "1", "bits": {}})", R"({"bits": 4})", R"({"bits": {"a": -1}})",
+           R"({"bits": {"a": 33}})", R"({"bits": {"a": 4.5}})", R"({"bits": {"a": "4"}})",
+           R"({"bits": {"": 4}})", R"({"bits": {"a,b": 4}})", R"({"bits": {"a:1": 4}})",
+           R"({"bits": {"a\n": 4}})", R"({"bits": {"a": 99999999999999999999}})",
+           std::string(100000, '[')})
+    EXPECT_THROW(parse_site_bits(text, "it"), Error) << text.substr(0, 60);
+}
+
+TEST(Allocations, AreRefusedWhenTheirLineIsNone) {
+  for (const char* line : {"a", "a:", ":4", "a:4:", "a:x", "a:-1", "a:33", "a:4.5", "a:4,,b:4",
+                           "a:4,a:5", "a b:4", "allocation.json", "a:99999999999999999999"})
+    EXPECT_THROW(parse_bits_line(line, "it"), Error) << line;
+}
+
+TEST(Allocations, AreRefusedWhereTheyDoNotFitTheGraph) {
+  const std::string rest = "conv1.weight:8,conv2.weight:4,conv3.weight:4,linear.weight:8";
+  const auto check = [](const std::string& line) {
+    require_bits_for(small_graph(), parse_bits_line(line, "it"), "it");
+  };
+  EXPECT_NO_THROW(check(rest));
+  EXPECT_NO_THROW(check(rest + ",relu1.output:16"));
+  for (const std::string& line : {std::string("conv1.weight:8"), rest + ",conv9.weight:4",
+                                  rest + ",relu1.output:0", rest + ",relu1.output:17"})
+    EXPECT_THROW(check(line), Error) << line;
 }
 
 }  // namespace

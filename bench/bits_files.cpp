@@ -1,0 +1,43 @@
+#include "bench/bits_files.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "methods/common/bit_allocation.h"
+#include "methods/method.h"
+
+namespace quantbench {
+namespace {
+
+std::string line_of(const std::string& file) {
+  constexpr uint64_t kMostBytes = uint64_t{1} << 24;
+  return bits_line(parse_site_bits(read_file(file, kMostBytes), file));
+}
+
+}  // namespace
+
+void include_bits_files(RecipeText& text) {
+  const auto names = methods().names();
+  const std::set<std::string> known(names.begin(), names.end());
+  for (auto& [key, values] : text) {
+    if (known.count(key.substr(0, key.find('.'))) == 0) continue;
+    for (std::string& value : values)
+      if (!value.empty() && value[0] == '@') value = line_of(value.substr(1));
+  }
+}
+
+void give_allocation(RecipeText& text, const std::string& file) {
+  const auto found = text.find("method");
+  require(found != text.end(), "Option --allocation needs a recipe that names its method.");
+  for (const std::string& method : found->second) {
+    const auto& options = methods().get(method).card.options;
+    require(std::any_of(options.begin(), options.end(),
+                        [](const Option& option) { return option.name == "allocation"; }),
+            "The method {} takes no allocation: it has no bits of its own for each site.", method);
+    text[method + ".allocation"] = {line_of(file)};
+  }
+}
+
+}  // namespace quantbench
