@@ -151,17 +151,20 @@ def main():
         if digest in judged:
             continue
         recipe = names.get(one["name"], "")
-        kind = "shortened schedule" if is_short(recipe) else "no published figure"
+        said = dict(defaults, **recipe_values(texts.get(recipe, "")))
+        short = is_short(recipe) or int(one["recipe"]["train.epochs"]) < int(said["train.epochs"] or 0)
+        kind = "shortened schedule" if short else "no published figure"
         a = one["accuracy"]
         accuracy = "-" if a["mean"] is None else f'{100 * a["mean"]:.2f}'
         if a["std"] is not None:
             accuracy += f' ± {100 * a["std"]:.2f}'
         told = {key: value for key, value in one["recipe"].items()
                 if key in (f'{one["method"]}.{name}' for name in ("mode", "weight_bits", "activation_bits", "alpha", "target_bits"))}
+        if one["recipe"].get("bsq.scheme"):
+            told = {"bsq.scheme": "given", "bsq.activation_bits": one["recipe"]["bsq.activation_bits"]}
         settings = " ".join(f"{key.split('.', 1)[1]}={value}" for key, value in told.items())
         words = [recipe] if recipe else [f'--model={one["model"]}']
         words += [f'--dataset={one["dataset"]}', f'--method={one["method"]}']
-        said = dict(defaults, **recipe_values(texts.get(recipe, "")))
         words += [f"--{key}={value}" for key, value in one["recipe"].items()
                   if key not in ("model", "dataset", "method") and not same(value, said.get(key))]
         sizes = {run["size_bytes"] for run in one["runs"]}
