@@ -1,7 +1,6 @@
 #include "bench/bits_files.h"
 
 #include <algorithm>
-#include <set>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -19,13 +18,13 @@ std::string line_of(const std::string& file) {
 }  // namespace
 
 void include_bits_files(RecipeText& text) {
-  const auto names = methods().names();
-  const std::set<std::string> known(names.begin(), names.end());
-  for (auto& [key, values] : text) {
-    if (known.count(key.substr(0, key.find('.'))) == 0) continue;
-    for (std::string& value : values)
-      if (!value.empty() && value[0] == '@') value = line_of(value.substr(1));
-  }
+  for (const std::string& method : methods().names())
+    for (const Option& option : methods().get(method).card.options) {
+      const auto found = text.find(method + "." + option.name);
+      if (found == text.end()) continue;
+      for (std::string& value : found->second)
+        if (value.rfind('@', 0) == 0) value = line_of(value.substr(1));
+    }
 }
 
 void give_allocation(RecipeText& text, const std::string& file) {
