@@ -108,8 +108,8 @@ EdgeSums edge_sums(const Tensor& position, const Staircase& staircase, double sl
 }
 
 template <typename Real>
-kernels::SoftSteps<Real> steps_of(const Settings& s, double temperature) {
-  return kernels::soft_steps<Real>(s.staircase, temperature, s.softness.clamp);
+kernels::SoftSteps<Real> steps_of(const Settings& s, double temperature, kernels::Curve curve) {
+  return kernels::soft_steps<Real>(s.staircase, temperature, curve, s.softness.clamp);
 }
 
 template <typename Real>
@@ -120,7 +120,7 @@ kernels::StepScales<Real> scales_of(const Settings& s) {
 template <typename Real>
 Tensor staircase_by_kernel(const Tensor& x, const Settings& s) {
   Tensor y = torch::empty_like(x);
-  const auto steps = steps_of<Real>(s, s.softness.temperature);
+  const auto steps = steps_of<Real>(s, s.softness.temperature, kernels::Curve::Value);
   Runs(x, 1).for_each([&](int64_t, int64_t, int64_t first, int64_t count) {
     const Read<Real> from(x, first, count);
     Written<Real> to(y, first, count);
@@ -134,7 +134,7 @@ template <typename Real>
 Gradients staircase_backward_by_kernel(const Tensor& x, const Tensor& y, const Tensor& gradient,
                                        const Settings& s) {
   const double t = s.softness.temperature;
-  const auto steps = steps_of<Real>(s, s.softness.slope_at_one ? 1 : t);
+  const auto steps = steps_of<Real>(s, s.softness.slope_at_one ? 1 : t, kernels::Curve::Slope);
   const auto [dx, sums] = summed_backward<Real>(
       x, y, gradient, [&](const kernels::BackwardRun<Real>& run, int64_t count) {
         return kernels::soft_steps_backward(run, count, steps, static_cast<Real>(t),

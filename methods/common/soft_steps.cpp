@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <type_traits>
 
 namespace quantbench::kernels {
 namespace {
@@ -89,10 +91,47 @@ std::vector<HeldQuad<Real>> held_quads(const Staircase& s, double slope) {
   return out;
 }
 
+// None where two edges are so near that both need their sigmoids.
+std::optional<IntervalTable> near_table(const Staircase& s, double slope) {
+  const size_t count = s.edges.size();
+  if (count > static_cast<size_t>(IntervalTable::kMost)) return std::nullopt;
+  IntervalTable out{};
+  std::fill(std::begin(out.from), std::end(out.from), std::numeric_limits<float>::infinity());
+  double base = s.lowest;
+  bool tails_matter = false;
+  for (size_t i = 0; i < count; ++i) {
+    const double gap = i == 0 ? INFINITY : s.edges[i] - s.edges[i - 1];
+    if (slope * gap < 2 * SoftLimits<float>::two_terms) return std::nullopt;
+    const auto put = [&](int number, double x) { out.numbers[number][i] = static_cast<float>(x); };
+    double tails[2][2] = {};  // [above, below][term]
+    for (size_t j = 0; j < count; ++j) {
+      const double u = slope * std::abs(s.edges[i] - s.edges[j]);
+      // What is far beyond reach may not become a denormal number.
+      for (int term = 0; term < 2; ++term)
+        if (j != i && u < SoftLimits<float>::spread)
+          tails[j < i ? 1 : 0][term] += s.heights[j] * std::exp(-(term + 1) * u);
+    }
+    out.from[i] = static_cast<float>(i == 0 ? -INFINITY : s.edges[i] - gap / 2);
+    put(NearNumbers::Edge, s.edges[i]);
+    put(NearNumbers::Base, base);
+    put(NearNumbers::Height, s.heights[i]);
+    put(NearNumbers::Above, tails[0][0]);
+    put(NearNumbers::Above2, tails[0][1]);
+    put(NearNumbers::Below, tails[1][0]);
+    put(NearNumbers::Below2, tails[1][1]);
+    base += s.heights[i];
+    tails_matter = tails_matter || slope * gap < 2 * SoftLimits<float>::reach;
+  }
+  if (!tails_matter) out.used = NearNumbers::Above;
+  return out;
+}
+
+constexpr size_t kManyEdges = 8;  // to look at fewer is faster than to look up
+
 }  // namespace
 
 template <typename Real>
-SoftSteps<Real> soft_steps(const Staircase& staircase, double slope, double clamp) {
+SoftSteps<Real> soft_steps(const Staircase& staircase, double slope, Curve curve, double clamp) {
   SoftSteps<Real> out;
   out.slope = static_cast<Real>(slope);
   out.base = static_cast<Real>(staircase.lowest);
@@ -104,6 +143,11 @@ SoftSteps<Real> soft_steps(const Staircase& staircase, double slope, double clam
     out.least = static_cast<Real>(std::exp(-clamp));
     out.most = static_cast<Real>(std::exp(clamp));
     return out;
+  }
+  if (std::is_same_v<Real, float> && staircase.edges.size() >= kManyEdges && looks_up_fast()) {
+    out.near_table = near_table(staircase, slope);
+    if (!out.near_table) out.curve = curve_table(staircase, slope, SoftLimits<float>::reach, curve);
+    if (out.near_table || out.curve) return out;
   }
   // To choose an edge costs about as much as to add it up.
   if (staircase.edges.size() > 1) out.near = near_edges<Real>(staircase, slope);
@@ -131,8 +175,8 @@ SoftRounding<Real> soft_rounding(int64_t low, int64_t high, double slope) {
   return out;
 }
 
-template SoftSteps<float> soft_steps<float>(const Staircase&, double, double);
-template SoftSteps<double> soft_steps<double>(const Staircase&, double, double);
+template SoftSteps<float> soft_steps<float>(const Staircase&, double, Curve, double);
+template SoftSteps<double> soft_steps<double>(const Staircase&, double, Curve, double);
 template SoftRounding<float> soft_rounding<float>(int64_t, int64_t, double);
 template SoftRounding<double> soft_rounding<double>(int64_t, int64_t, double);
 

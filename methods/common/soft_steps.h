@@ -7,9 +7,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "methods/common/staircase.h"
+#include "methods/common/step_table.h"
 
 namespace quantbench::kernels {
 
@@ -22,6 +24,8 @@ struct SoftLimits<float> {
   static constexpr double pair = 6;       // most slope * (distance of two edges) in a pair
   static constexpr double spread = 36;    // most |slope * (edge - centre)| in a group
   static constexpr double exponent = 50;  // most |slope * (centre - position)|
+  // |u| beyond which a sigmoid is e^-|u| - e^-2|u|.
+  static constexpr double two_terms = 5.25;
   // Rounding: |u| beyond which a sigmoid is e^-|u|, and beyond which it counts as 0 or 1.
   static constexpr double tail = 7.5, end = 12;
 };
@@ -65,7 +69,13 @@ struct HeldQuad {
   Real height[4] = {0, 0, 0, 0};
 };
 
-// One of the three lists is not empty.
+// The one edge that is near has its sigmoid, those beside it the first two terms of theirs:
+// base + height s + (above - above2/E)/E - (below - below2*E)*E, E = exp(slope*(edge - position)).
+struct NearNumbers {
+  enum : int { Edge, Base, Height, Above, Above2, Below, Below2 };
+};
+
+// One of the lists is not empty, or there is a table.
 template <typename Real>
 struct SoftSteps {
   Real slope = 1, base = 0;          // base: the value before the first edge
@@ -74,12 +84,15 @@ struct SoftSteps {
   std::vector<NearEdge<Real>> near;  // ascending; each edge is out of the reach of the others
   std::vector<HeldQuad<Real>> held;
   Real least = 0, most = 0;  // of e^-u: where to hold it
+  // In float32, for many steps, where look_up is fast.
+  std::optional<CurveTable> curve;
+  std::optional<IntervalTable> near_table;  // NearNumbers
 };
 
-// `clamp` > 0: |u| counts as no more than that, so that slopes never vanish (as in the public code
-// of Quantization Networks). 0: none.
+// For the sums of `curve`. `clamp` > 0: |u| counts as no more than that, so that slopes never
+// vanish (as in the public code of Quantization Networks). 0: none.
 template <typename Real>
-SoftSteps<Real> soft_steps(const Staircase& staircase, double slope, double clamp = 0);
+SoftSteps<Real> soft_steps(const Staircase& staircase, double slope, Curve curve, double clamp = 0);
 
 // The staircase of rounding to integers, as far as it is near: a window of edges that moves with
 // the position by whole numbers. What lies beyond on either side counts by its first term, e^-|u|:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "base/vector_units.h"
 #include "methods/common/fast_exp.h"
@@ -194,12 +195,45 @@ QUANTBENCH_INLINE void add_held(Part<Real>& part, int64_t count, const SoftSteps
   }
 }
 
+// What tables need behind the count. Returns the multiple of kTableLanes that covers it.
+QUANTBENCH_INLINE int64_t filled_up(Part<float>& part, int64_t count) {
+  const int64_t whole = (count + kTableLanes - 1) / kTableLanes * kTableLanes;
+  for (int64_t i = count; i < whole; ++i) part.position[i] = 0;
+  return whole;
+}
+
+template <Sum Wanted, bool Tails>
+QUANTBENCH_INLINE void by_near_table(Part<float>& part, int64_t count,
+                                     const SoftSteps<float>& steps) {
+  float height[kPart], above[kPart], above2[kPart], below[kPart], below2[kPart];
+  float* const numbers[] = {part.centre, part.value, height, above, above2, below, below2};
+  look_up(*steps.near_table, part.position, numbers, filled_up(part, count));
+  const float slope = steps.slope, term = Wanted == Sum::Value ? 1 : 2;
+  for (int64_t i = 0; i < count; ++i) {
+    const float e = held_exp(slope * (part.centre[i] - part.position[i]));
+    const float inverse = 1 / (1 + e), f = Tails ? 1 / e : 0;
+    const float up = Tails ? (above[i] - term * above2[i] * f) * f : 0;
+    const float down = Tails ? (below[i] - term * below2[i] * e) * e : 0;
+    if (Wanted == Sum::Value)
+      part.value[i] += height[i] * inverse + (up - down);
+    else
+      part.slope[i] = height[i] * (e * inverse) * inverse + (up + down);
+  }
+}
+
 // part.value or part.slope.
 template <Sum Wanted, typename Real>
 QUANTBENCH_INLINE void sums(Part<Real>& part, int64_t count, const SoftSteps<Real>& steps) {
+  Real* to = Wanted == Sum::Value ? part.value : part.slope;
+  if constexpr (std::is_same_v<Real, float>) {
+    if (steps.near_table)
+      return steps.near_table->used > NearNumbers::Above
+                 ? by_near_table<Wanted, true>(part, count, steps)
+                 : by_near_table<Wanted, false>(part, count, steps);
+    if (steps.curve) return look_up(*steps.curve, part.position, to, filled_up(part, count));
+  }
   if (!steps.near.empty()) return at_near_edges<Wanted>(part, count, steps);
   const Real start = Wanted == Sum::Value ? steps.base : 0;
-  Real* to = Wanted == Sum::Value ? part.value : part.slope;
   for (int64_t i = 0; i < count; ++i) to[i] = start;
   in_groups<Wanted>(part, count, steps);
   add_held<Wanted>(part, count, steps);

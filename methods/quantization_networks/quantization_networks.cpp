@@ -16,7 +16,7 @@ constexpr int64_t kSampled = 1 << 16;  // values that thresholds are clustered f
 MethodCard quantization_networks_card() {
   MethodCard card;
   card.name = "quantization_networks";
-  card.version = 2;
+  card.version = 3;
   card.title =
       "Quantization Networks: weights and activations through soft staircases that harden. From "
       "the paper: levels, start, temperature, frozen thresholds, three phases. Its derivatives are "

@@ -1,0 +1,229 @@
+#include "methods/common/step_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/vector_units.h"
+
+namespace quantbench::kernels {
+namespace {
+
+constexpr size_t kMostEdges = 32;
+// With more terms (at this error) powers of x cancel in float32.
+constexpr int64_t kMostTerms = 19;
+constexpr double kError = 1e-7;
+constexpr double kPi = 3.14159265358979323846;
+
+// A sigmoid has its poles pi above and below its edge: on a cell that spans `width` of u, the error
+// of n Chebyshev points falls as rho^-n, rho the sum of the half axes of the ellipse through them.
+int64_t terms_for(double width) {
+  const double pole = kPi / (width / 2), rho = pole + std::sqrt(pole * pole + 1);
+  return std::max<int64_t>(2, std::llround(std::ceil(-std::log(kError) / std::log(rho))));
+}
+
+// [power][point]: the coefficients of the polynomial through values at x = cos(...)/2, in x.
+std::vector<std::vector<double>> interpolation(const std::vector<double>& angles) {
+  const size_t n = angles.size();
+  // Chebyshev polynomials of 2x by powers of x.
+  std::vector<std::vector<double>> chebyshev(n, std::vector<double>(n, 0));
+  chebyshev[0][0] = 1;
+  chebyshev[1][1] = 2;
+  for (size_t m = 2; m < n; ++m)
+    for (size_t d = 0; d < n; ++d)
+      chebyshev[m][d] = (d > 0 ? 4 * chebyshev[m - 1][d - 1] : 0) - chebyshev[m - 2][d];
+  std::vector<std::vector<double>> out(n, std::vector<double>(n, 0));
+  for (size_t m = 0; m < n; ++m)
+    for (size_t j = 0; j < n; ++j) {
+      const double weight = (m == 0 ? 1.0 : 2.0) / static_cast<double>(n) *
+                            std::cos(static_cast<double>(m) * angles[j]);
+      for (size_t d = 0; d < n; ++d) out[d][j] += weight * chebyshev[m][d];
+    }
+  return out;
+}
+
+double at(const Staircase& s, const std::vector<double>& factors, double e, Curve curve) {
+  double sum = curve == Curve::Value ? s.lowest : 0;
+  for (size_t i = 0; i < factors.size(); ++i) {
+    const double q = e * factors[i], inverse = 1 / (1 + q);
+    sum += s.heights[i] * inverse * (curve == Curve::Value ? 1 : q * inverse);
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::optional<CurveTable> curve_table(const Staircase& s, double slope, double reach, Curve curve) {
+  if (s.edges.size() > kMostEdges) return std::nullopt;
+  const double first = s.edges.front() - reach / slope, last = s.edges.back() + reach / slope;
+  CurveTable out;
+  int64_t terms = 0;
+  for (out.cells = 32; out.cells <= 64; out.cells *= 2) {
+    terms = terms_for(slope * (last - first) / static_cast<double>(out.cells));
+    if (terms <= kMostTerms) break;
+  }
+  if (terms > kMostTerms) return std::nullopt;
+  const double width = (last - first) / static_cast<double>(out.cells), middle = (first + last) / 2;
+  out.first = static_cast<float>(first);
+  out.cells_per_position = static_cast<float>(1 / width);
+  std::vector<double> factors, angles;
+  for (double edge : s.edges) factors.push_back(std::exp(slope * (edge - middle)));
+  for (int64_t j = 0; j < terms; ++j)
+    angles.push_back(kPi * (static_cast<double>(j) + 0.5) / static_cast<double>(terms));
+  const auto weights = interpolation(angles);
+  out.coefficients.resize(static_cast<size_t>(terms * out.cells));
+  std::vector<double> values(angles.size());
+  for (int64_t cell = 0; cell < out.cells; ++cell) {
+    for (size_t j = 0; j < angles.size(); ++j) {
+      const double x = static_cast<double>(cell) + 0.5 + std::cos(angles[j]) / 2;
+      values[j] = at(s, factors, std::exp(slope * (middle - first - x * width)), curve);
+    }
+    for (int64_t power = 0; power < terms; ++power) {
+      const std::vector<double>& weight = weights[static_cast<size_t>(power)];
+      double sum = 0;
+      for (size_t j = 0; j < values.size(); ++j) sum += weight[j] * values[j];
+      out.coefficients[static_cast<size_t>((terms - 1 - power) * out.cells + cell)] =
+          static_cast<float>(sum);
+    }
+  }
+  return out;
+}
+
+#ifdef QUANTBENCH_WIDE
+
+bool looks_up_fast() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+
+namespace {
+
+using Floats = float __attribute__((vector_size(64)));
+using Integers = int32_t __attribute__((vector_size(64)));
+
+// Count vectors of positions, for which a row of coefficients is loaded once.
+template <int Cells, int Count>
+QUANTBENCH_INLINE void look_up_some(const CurveTable& table, const float* position, float* y) {
+  const Floats zero = {}, end = zero + (static_cast<float>(Cells) - 0.01f);
+  Floats p[Count], x[Count], sum[Count];
+  Integers cell[Count];
+#pragma GCC unroll 4
+  for (int c = 0; c < Count; ++c) {
+    std::memcpy(&p[c], position + c * kTableLanes, sizeof p[c]);
+    Floats t = (p[c] - table.first) * table.cells_per_position;
+    t = t > zero ? t : zero;
+    t = t < end ? t : end;
+    cell[c] = __builtin_convertvector(t, Integers);
+    x[c] = t - __builtin_convertvector(cell[c], Floats) - 0.5f;
+    sum[c] = zero;
+  }
+  const float* last = table.coefficients.data() + table.coefficients.size();
+  for (const float* from = table.coefficients.data(); from != last; from += Cells) {
+    Floats row[Cells / kTableLanes];
+    std::memcpy(row, from, sizeof row);
+#pragma GCC unroll 4
+    for (int c = 0; c < Count; ++c) {
+      Floats found = __builtin_shuffle(row[0], row[1], cell[c]);
+      if (Cells > 32) {
+        const Floats high = __builtin_shuffle(row[Cells / 16 - 2], row[Cells / 16 - 1], cell[c]);
+        found = cell[c] > 31 ? high : found;
+      }
+      sum[c] = sum[c] * x[c] + found;
+    }
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < Count; ++c) {
+    sum[c] = p[c] == p[c] ? sum[c] : p[c];
+    std::memcpy(y + c * kTableLanes, &sum[c], sizeof sum[c]);
+  }
+}
+
+template <int Cells>
+QUANTBENCH_INLINE void look_up_all(const CurveTable& table, const float* position, float* y,
+                                   int64_t count) {
+  int64_t i = 0;
+  for (; i + 4 * kTableLanes <= count; i += 4 * kTableLanes)
+    look_up_some<Cells, 4>(table, position + i, y + i);
+  for (; i < count; i += kTableLanes) look_up_some<Cells, 1>(table, position + i, y + i);
+}
+
+}  // namespace
+
+QUANTBENCH_WIDE
+void look_up(const CurveTable& table, const float* position, float* y, int64_t count) {
+  if (table.cells == 32)
+    look_up_all<32>(table, position, y, count);
+  else
+    look_up_all<64>(table, position, y, count);
+}
+
+namespace {
+
+template <int Numbers>
+QUANTBENCH_INLINE void look_up_numbers(const IntervalTable& table, const float* position,
+                                       float* const numbers[], int64_t count) {
+  Floats from, row[Numbers];
+  std::memcpy(&from, table.from, sizeof from);
+  std::memcpy(row, table.numbers, sizeof row);
+  for (int64_t i = 0; i < count; i += kTableLanes) {
+    Floats p;
+    std::memcpy(&p, position + i, sizeof p);
+    Integers at = {};
+#pragma GCC unroll 4
+    for (int32_t step = IntervalTable::kMost / 2; step > 0; step /= 2) {
+      const Integers next = at + step;
+      const Floats begin = __builtin_shuffle(from, next);
+      at = p > begin ? next : at;
+    }
+#pragma GCC unroll 7
+    for (int k = 0; k < Numbers; ++k) {
+      const Floats found = __builtin_shuffle(row[k], at);
+      std::memcpy(numbers[k] + i, &found, sizeof found);
+    }
+  }
+}
+
+}  // namespace
+
+QUANTBENCH_WIDE
+void look_up(const IntervalTable& table, const float* position,
+             float* const numbers[IntervalTable::kNumbers], int64_t count) {
+  if (table.used == 3)
+    look_up_numbers<3>(table, position, numbers, count);
+  else
+    look_up_numbers<IntervalTable::kNumbers>(table, position, numbers, count);
+}
+
+#else
+
+bool looks_up_fast() { return false; }
+
+void look_up(const CurveTable& table, const float* position, float* y, int64_t count) {
+  const auto cells = static_cast<size_t>(table.cells);
+  const float end = static_cast<float>(cells) - 0.01f;
+  for (int64_t i = 0; i < count; ++i) {
+    const float p = position[i];
+    const float t = std::max(0.0f, std::min(end, (p - table.first) * table.cells_per_position));
+    const auto cell = static_cast<size_t>(t);
+    const float x = t - static_cast<float>(cell) - 0.5f;
+    float sum = 0;
+    for (size_t k = cell; k < table.coefficients.size(); k += cells)
+      sum = sum * x + table.coefficients[k];
+    y[i] = std::isnan(p) ? p : sum;
+  }
+}
+
+void look_up(const IntervalTable& table, const float* position,
+             float* const numbers[IntervalTable::kNumbers], int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t at = 0;
+    for (int64_t step = IntervalTable::kMost / 2; step > 0; step /= 2)
+      at = position[i] > table.from[at + step] ? at + step : at;
+    for (int64_t k = 0; k < IntervalTable::kNumbers; ++k) numbers[k][i] = table.numbers[k][at];
+  }
+}
+
+#endif
+
+}  // namespace quantbench::kernels

@@ -1,0 +1,104 @@
+#include "methods/common/step_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace quantbench::kernels {
+namespace {
+
+const float kNan = std::numeric_limits<float>::quiet_NaN();
+
+Staircase crowded() {
+  Staircase out{-2, {}, {}};
+  for (int i = 0; i < 15; ++i) {
+    out.edges.push_back(0.2 + 0.3 * i + 0.02 * i * i);
+    out.heights.push_back(i % 2 ? 1 : 0.5);
+  }
+  return out;
+}
+
+double sum_at(const Staircase& s, double slope, double position, Curve curve) {
+  double sum = curve == Curve::Value ? s.lowest : 0;
+  for (size_t i = 0; i < s.edges.size(); ++i) {
+    const double u = slope * (position - s.edges[i]), up = 1 / (1 + std::exp(-u));
+    sum += s.heights[i] * up * (curve == Curve::Value ? 1 : 1 / (1 + std::exp(u)));
+  }
+  return sum;
+}
+
+TEST(CurveTable, IsTheSumOfItsSigmoids) {
+  const Staircase s = crowded();
+  std::vector<float> positions;
+  for (int i = 0; i < 1600; ++i) positions.push_back(static_cast<float>(-3 + 0.01 * i));
+  for (double slope : {1.0, 5.0, 15.0, 30.0})
+    for (Curve curve : {Curve::Value, Curve::Slope}) {
+      const auto table = curve_table(s, slope, 14, curve);
+      ASSERT_TRUE(table) << slope;
+      std::vector<float> y(positions.size());
+      look_up(*table, positions.data(), y.data(), static_cast<int64_t>(y.size()));
+      double worst = 0, largest = 0;
+      for (size_t i = 0; i < y.size(); ++i) {
+        const double expected = sum_at(s, slope, static_cast<double>(positions[i]), curve);
+        worst = std::max(worst, std::abs(static_cast<double>(y[i]) - expected));
+        largest = std::max(largest, std::abs(expected));
+      }
+      // The place in a cell is a float32: at a slope of 30 that is what is seen.
+      EXPECT_LT(worst, (slope > 15 ? 8e-6 : 4e-6) * largest) << slope;
+    }
+}
+
+TEST(CurveTable, KeepsNanAndStaysWhatItIsBeyondItsEnds) {
+  const auto table = curve_table(crowded(), 5, 14, Curve::Value);
+  ASSERT_TRUE(table);
+  const float infinity = std::numeric_limits<float>::infinity();
+  std::vector<float> x(16, 0);
+  x[3] = kNan;
+  x[5] = infinity;
+  x[6] = -infinity;
+  x[7] = 1e30f;
+
+  look_up(*table, x.data(), x.data(), 16);
+
+  EXPECT_TRUE(std::isnan(x[3]));
+  EXPECT_NEAR(x[5], -2 + 11, 1e-4);
+  EXPECT_NEAR(x[6], -2, 1e-4);
+  EXPECT_EQ(x[7], x[5]);
+}
+
+TEST(CurveTable, IsNoneWhereItsCellsWouldBeTooWide) {
+  EXPECT_FALSE(curve_table(crowded(), 200, 14, Curve::Value));
+  EXPECT_FALSE(curve_table(Staircase::integers(0, 255), 1, 14, Curve::Value));
+}
+
+TEST(IntervalTable, FindsTheLastIntervalThatBeginsBelow) {
+  IntervalTable table{};
+  std::fill(std::begin(table.from), std::end(table.from), std::numeric_limits<float>::infinity());
+  table.from[0] = -std::numeric_limits<float>::infinity();
+  for (int i = 1; i < 11; ++i) table.from[i] = static_cast<float>(i * i);
+  for (int k = 0; k < IntervalTable::kNumbers; ++k)
+    for (int i = 0; i < 11; ++i) table.numbers[k][i] = static_cast<float>(100 * k + i);
+  std::vector<float> x(128);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i) - 4;
+  x[1] = kNan;
+  std::vector<std::vector<float>> found(IntervalTable::kNumbers, std::vector<float>(x.size(), -1));
+  float* numbers[IntervalTable::kNumbers];
+  for (int k = 0; k < IntervalTable::kNumbers; ++k)
+    numbers[k] = found[static_cast<size_t>(k)].data();
+
+  for (int64_t used : {int64_t{3}, IntervalTable::kNumbers}) {
+    table.used = used;
+    look_up(table, x.data(), numbers, static_cast<int64_t>(x.size()));
+    for (int64_t k = 0; k < used; ++k)
+      for (size_t i = 0; i < x.size(); ++i) {
+        int at = 0;
+        while (at < 10 && x[i] > table.from[at + 1]) ++at;
+        EXPECT_EQ(found[static_cast<size_t>(k)][i], static_cast<float>(100 * k + at)) << x[i];
+      }
+  }
+}
+
+}  // namespace
+}  // namespace quantbench::kernels
