@@ -126,7 +126,16 @@ std::optional<IntervalTable> near_table(const Staircase& s, double slope) {
   return out;
 }
 
-constexpr size_t kManyEdges = 8;  // to look at fewer is faster than to look up
+// The fastest of the tables that are exact enough, if one is faster than loops over the edges.
+void add_table(const Staircase& s, double slope, Curve curve, SoftSteps<float>& to) {
+  constexpr size_t kFew = 2, kMany = 8;
+  constexpr double kReach = SoftLimits<float>::reach;
+  if (s.edges.size() <= kFew) return;
+  to.curve = curve_table(s, slope, kReach, curve, 32);
+  if (to.curve || s.edges.size() < kMany) return;
+  to.near_table = near_table(s, slope);
+  if (!to.near_table) to.curve = curve_table(s, slope, kReach, curve, 64);
+}
 
 }  // namespace
 
@@ -144,9 +153,8 @@ SoftSteps<Real> soft_steps(const Staircase& staircase, double slope, Curve curve
     out.most = static_cast<Real>(std::exp(clamp));
     return out;
   }
-  if (std::is_same_v<Real, float> && staircase.edges.size() >= kManyEdges && looks_up_fast()) {
-    out.near_table = near_table(staircase, slope);
-    if (!out.near_table) out.curve = curve_table(staircase, slope, SoftLimits<float>::reach, curve);
+  if constexpr (std::is_same_v<Real, float>) {
+    if (looks_up_fast()) add_table(staircase, slope, curve, out);
     if (out.near_table || out.curve) return out;
   }
   // To choose an edge costs about as much as to add it up.

@@ -53,17 +53,15 @@ double at(const Staircase& s, const std::vector<double>& factors, double e, Curv
 
 }  // namespace
 
-std::optional<CurveTable> curve_table(const Staircase& s, double slope, double reach, Curve curve) {
+std::optional<CurveTable> curve_table(const Staircase& s, double slope, double reach, Curve curve,
+                                      int64_t cells) {
   if (s.edges.size() > kMostEdges) return std::nullopt;
   const double first = s.edges.front() - reach / slope, last = s.edges.back() + reach / slope;
-  CurveTable out;
-  int64_t terms = 0;
-  for (out.cells = 32; out.cells <= 64; out.cells *= 2) {
-    terms = terms_for(slope * (last - first) / static_cast<double>(out.cells));
-    if (terms <= kMostTerms) break;
-  }
+  const int64_t terms = terms_for(slope * (last - first) / static_cast<double>(cells));
   if (terms > kMostTerms) return std::nullopt;
-  const double width = (last - first) / static_cast<double>(out.cells), middle = (first + last) / 2;
+  CurveTable out;
+  out.cells = cells;
+  const double width = (last - first) / static_cast<double>(cells), middle = (first + last) / 2;
   out.first = static_cast<float>(first);
   out.cells_per_position = static_cast<float>(1 / width);
   std::vector<double> factors, angles;
@@ -71,9 +69,9 @@ std::optional<CurveTable> curve_table(const Staircase& s, double slope, double r
   for (int64_t j = 0; j < terms; ++j)
     angles.push_back(kPi * (static_cast<double>(j) + 0.5) / static_cast<double>(terms));
   const auto weights = interpolation(angles);
-  out.coefficients.resize(static_cast<size_t>(terms * out.cells));
+  out.coefficients.resize(static_cast<size_t>(terms * cells));
   std::vector<double> values(angles.size());
-  for (int64_t cell = 0; cell < out.cells; ++cell) {
+  for (int64_t cell = 0; cell < cells; ++cell) {
     for (size_t j = 0; j < angles.size(); ++j) {
       const double x = static_cast<double>(cell) + 0.5 + std::cos(angles[j]) / 2;
       values[j] = at(s, factors, std::exp(slope * (middle - first - x * width)), curve);
@@ -82,7 +80,7 @@ std::optional<CurveTable> curve_table(const Staircase& s, double slope, double r
       const std::vector<double>& weight = weights[static_cast<size_t>(power)];
       double sum = 0;
       for (size_t j = 0; j < values.size(); ++j) sum += weight[j] * values[j];
-      out.coefficients[static_cast<size_t>((terms - 1 - power) * out.cells + cell)] =
+      out.coefficients[static_cast<size_t>((terms - 1 - power) * cells + cell)] =
           static_cast<float>(sum);
     }
   }

@@ -26,11 +26,11 @@ struct CurveTable {
   std::vector<float> coefficients;  // of all cells for the highest power, then for the next, ...
 };
 
-// Interpolates at Chebyshev's points, with an error below 1e-6 of the largest value or slope.
-// `reach`: |slope * (position - edge)| beyond which a sigmoid counts as 0 or 1. None where there
-// are more than 32 edges or the cells would be too wide.
+// Interpolates at Chebyshev's points in 32 or 64 cells, with an error below 1e-6 of the largest
+// value or slope. `reach`: |slope * (position - edge)| beyond which a sigmoid counts as 0 or 1.
+// None where there are more than 32 edges or the cells would be too wide.
 std::optional<CurveTable> curve_table(const Staircase& staircase, double slope, double reach,
-                                      Curve curve);
+                                      Curve curve, int64_t cells);
 
 // y[i] = the curve at position[i]; NaN stays NaN. `count` is a multiple of kTableLanes; y may be
 // position.

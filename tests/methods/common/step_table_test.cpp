@@ -35,7 +35,7 @@ TEST(CurveTable, IsTheSumOfItsSigmoids) {
   for (int i = 0; i < 1600; ++i) positions.push_back(static_cast<float>(-3 + 0.01 * i));
   for (double slope : {1.0, 5.0, 15.0, 30.0})
     for (Curve curve : {Curve::Value, Curve::Slope}) {
-      const auto table = curve_table(s, slope, 14, curve);
+      const auto table = curve_table(s, slope, 14, curve, slope > 10 ? 64 : 32);
       ASSERT_TRUE(table) << slope;
       std::vector<float> y(positions.size());
       look_up(*table, positions.data(), y.data(), static_cast<int64_t>(y.size()));
@@ -51,7 +51,7 @@ TEST(CurveTable, IsTheSumOfItsSigmoids) {
 }
 
 TEST(CurveTable, KeepsNanAndStaysWhatItIsBeyondItsEnds) {
-  const auto table = curve_table(crowded(), 5, 14, Curve::Value);
+  const auto table = curve_table(crowded(), 5, 14, Curve::Value, 32);
   ASSERT_TRUE(table);
   const float infinity = std::numeric_limits<float>::infinity();
   std::vector<float> x(16, 0);
@@ -69,8 +69,8 @@ TEST(CurveTable, KeepsNanAndStaysWhatItIsBeyondItsEnds) {
 }
 
 TEST(CurveTable, IsNoneWhereItsCellsWouldBeTooWide) {
-  EXPECT_FALSE(curve_table(crowded(), 200, 14, Curve::Value));
-  EXPECT_FALSE(curve_table(Staircase::integers(0, 255), 1, 14, Curve::Value));
+  EXPECT_FALSE(curve_table(crowded(), 200, 14, Curve::Value, 64));
+  EXPECT_FALSE(curve_table(Staircase::integers(0, 255), 1, 14, Curve::Value, 64));
 }
 
 TEST(IntervalTable, FindsTheLastIntervalThatBeginsBelow) {
