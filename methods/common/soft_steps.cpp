@@ -128,6 +128,7 @@ std::optional<IntervalTable> near_table(const Staircase& s, double slope) {
 
 // The fastest of the tables that are exact enough, if one is faster than loops over the edges.
 void add_table(const Staircase& s, double slope, Curve curve, SoftSteps<float>& to) {
+  // Two edges cost no more than a table, and far from them they are exact where it is not.
   constexpr size_t kFew = 2, kMany = 8;
   constexpr double kReach = SoftLimits<float>::reach;
   if (s.edges.size() <= kFew) return;

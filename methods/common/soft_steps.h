@@ -84,7 +84,7 @@ struct SoftSteps {
   std::vector<NearEdge<Real>> near;  // ascending; each edge is out of the reach of the others
   std::vector<HeldQuad<Real>> held;
   Real least = 0, most = 0;  // of e^-u: where to hold it
-  // In float32, for many steps, where look_up is fast.
+  // In float32, for more than two edges, where look_up is fast.
   std::optional<CurveTable> curve;
   std::optional<IntervalTable> near_table;  // NearNumbers
 };

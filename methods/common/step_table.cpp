@@ -51,51 +51,32 @@ double at(const Staircase& s, const std::vector<double>& factors, double e, Curv
   return sum;
 }
 
-}  // namespace
-
-std::optional<CurveTable> curve_table(const Staircase& s, double slope, double reach, Curve curve,
-                                      int64_t cells) {
-  if (s.edges.size() > kMostEdges) return std::nullopt;
-  const double first = s.edges.front() - reach / slope, last = s.edges.back() + reach / slope;
-  const int64_t terms = terms_for(slope * (last - first) / static_cast<double>(cells));
-  if (terms > kMostTerms) return std::nullopt;
-  CurveTable out;
-  out.cells = cells;
-  const double width = (last - first) / static_cast<double>(cells), middle = (first + last) / 2;
-  out.first = static_cast<float>(first);
-  out.cells_per_position = static_cast<float>(1 / width);
-  std::vector<double> factors, angles;
-  for (double edge : s.edges) factors.push_back(std::exp(slope * (edge - middle)));
-  for (int64_t j = 0; j < terms; ++j)
-    angles.push_back(kPi * (static_cast<double>(j) + 0.5) / static_cast<double>(terms));
-  const auto weights = interpolation(angles);
-  out.coefficients.resize(static_cast<size_t>(terms * cells));
-  std::vector<double> values(angles.size());
-  for (int64_t cell = 0; cell < cells; ++cell) {
-    for (size_t j = 0; j < angles.size(); ++j) {
-      const double x = static_cast<double>(cell) + 0.5 + std::cos(angles[j]) / 2;
-      values[j] = at(s, factors, std::exp(slope * (middle - first - x * width)), curve);
-    }
-    for (int64_t power = 0; power < terms; ++power) {
-      const std::vector<double>& weight = weights[static_cast<size_t>(power)];
-      double sum = 0;
-      for (size_t j = 0; j < values.size(); ++j) sum += weight[j] * values[j];
-      out.coefficients[static_cast<size_t>((terms - 1 - power) * cells + cell)] =
-          static_cast<float>(sum);
-    }
+void look_up_each(const CurveTable& table, const float* position, float* y, int64_t count) {
+  const auto cells = static_cast<size_t>(table.cells);
+  const float end = static_cast<float>(cells) - 0.01f;
+  for (int64_t i = 0; i < count; ++i) {
+    const float p = position[i];
+    const float t = std::max(0.0f, std::min(end, (p - table.first) * table.cells_per_position));
+    const auto cell = static_cast<size_t>(t);
+    const float x = t - static_cast<float>(cell) - 0.5f;
+    float sum = 0;
+    for (size_t k = cell; k < table.coefficients.size(); k += cells)
+      sum = sum * x + table.coefficients[k];
+    y[i] = std::isnan(p) ? p : sum;
   }
-  return out;
+}
+
+void look_up_each(const IntervalTable& table, const float* position, float* const numbers[],
+                  int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    int64_t at = 0;
+    for (int64_t step = IntervalTable::kMost / 2; step > 0; step /= 2)
+      at = position[i] > table.from[at + step] ? at + step : at;
+    for (int64_t k = 0; k < IntervalTable::kNumbers; ++k) numbers[k][i] = table.numbers[k][at];
+  }
 }
 
 #ifdef QUANTBENCH_WIDE
-
-bool looks_up_fast() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl");
-}
-
-namespace {
 
 using Floats = float __attribute__((vector_size(64)));
 using Integers = int32_t __attribute__((vector_size(64)));
@@ -146,17 +127,13 @@ QUANTBENCH_INLINE void look_up_all(const CurveTable& table, const float* positio
   for (; i < count; i += kTableLanes) look_up_some<Cells, 1>(table, position + i, y + i);
 }
 
-}  // namespace
-
 QUANTBENCH_WIDE
-void look_up(const CurveTable& table, const float* position, float* y, int64_t count) {
+void look_up_wide(const CurveTable& table, const float* position, float* y, int64_t count) {
   if (table.cells == 32)
     look_up_all<32>(table, position, y, count);
   else
     look_up_all<64>(table, position, y, count);
 }
-
-namespace {
 
 template <int Numbers>
 QUANTBENCH_INLINE void look_up_numbers(const IntervalTable& table, const float* position,
@@ -182,46 +159,76 @@ QUANTBENCH_INLINE void look_up_numbers(const IntervalTable& table, const float* 
   }
 }
 
-}  // namespace
-
 QUANTBENCH_WIDE
-void look_up(const IntervalTable& table, const float* position,
-             float* const numbers[IntervalTable::kNumbers], int64_t count) {
+void look_up_wide(const IntervalTable& table, const float* position, float* const numbers[],
+                  int64_t count) {
   if (table.used == 3)
     look_up_numbers<3>(table, position, numbers, count);
   else
     look_up_numbers<IntervalTable::kNumbers>(table, position, numbers, count);
 }
 
-#else
+#endif
 
-bool looks_up_fast() { return false; }
+}  // namespace
+
+bool looks_up_fast() {
+#ifdef QUANTBENCH_WIDE
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
 
 void look_up(const CurveTable& table, const float* position, float* y, int64_t count) {
-  const auto cells = static_cast<size_t>(table.cells);
-  const float end = static_cast<float>(cells) - 0.01f;
-  for (int64_t i = 0; i < count; ++i) {
-    const float p = position[i];
-    const float t = std::max(0.0f, std::min(end, (p - table.first) * table.cells_per_position));
-    const auto cell = static_cast<size_t>(t);
-    const float x = t - static_cast<float>(cell) - 0.5f;
-    float sum = 0;
-    for (size_t k = cell; k < table.coefficients.size(); k += cells)
-      sum = sum * x + table.coefficients[k];
-    y[i] = std::isnan(p) ? p : sum;
-  }
+#ifdef QUANTBENCH_WIDE
+  if (looks_up_fast()) return look_up_wide(table, position, y, count);
+#endif
+  look_up_each(table, position, y, count);
 }
 
 void look_up(const IntervalTable& table, const float* position,
              float* const numbers[IntervalTable::kNumbers], int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t at = 0;
-    for (int64_t step = IntervalTable::kMost / 2; step > 0; step /= 2)
-      at = position[i] > table.from[at + step] ? at + step : at;
-    for (int64_t k = 0; k < IntervalTable::kNumbers; ++k) numbers[k][i] = table.numbers[k][at];
-  }
+#ifdef QUANTBENCH_WIDE
+  if (looks_up_fast()) return look_up_wide(table, position, numbers, count);
+#endif
+  look_up_each(table, position, numbers, count);
 }
 
-#endif
+std::optional<CurveTable> curve_table(const Staircase& s, double slope, double reach, Curve curve,
+                                      int64_t cells) {
+  if (s.edges.size() > kMostEdges) return std::nullopt;
+  const double first = s.edges.front() - reach / slope, last = s.edges.back() + reach / slope;
+  const int64_t terms = terms_for(slope * (last - first) / static_cast<double>(cells));
+  if (terms > kMostTerms) return std::nullopt;
+  CurveTable out;
+  out.cells = cells;
+  const double width = (last - first) / static_cast<double>(cells), middle = (first + last) / 2;
+  out.first = static_cast<float>(first);
+  out.cells_per_position = static_cast<float>(1 / width);
+  std::vector<double> factors, angles;
+  for (double edge : s.edges) factors.push_back(std::exp(slope * (edge - middle)));
+  for (int64_t j = 0; j < terms; ++j)
+    angles.push_back(kPi * (static_cast<double>(j) + 0.5) / static_cast<double>(terms));
+  const auto weights = interpolation(angles);
+  out.coefficients.resize(static_cast<size_t>(terms * cells));
+  std::vector<double> values(angles.size());
+  for (int64_t cell = 0; cell < cells; ++cell) {
+    for (size_t j = 0; j < angles.size(); ++j) {
+      const double x = static_cast<double>(cell) + 0.5 + std::cos(angles[j]) / 2;
+      values[j] = at(s, factors, std::exp(slope * (middle - first - x * width)), curve);
+    }
+    for (int64_t power = 0; power < terms; ++power) {
+      const std::vector<double>& weight = weights[static_cast<size_t>(power)];
+      double sum = 0;
+      for (size_t j = 0; j < values.size(); ++j) sum += weight[j] * values[j];
+      out.coefficients[static_cast<size_t>((terms - 1 - power) * cells + cell)] =
+          static_cast<float>(sum);
+    }
+  }
+  return out;
+}
 
 }  // namespace quantbench::kernels
