@@ -6,7 +6,7 @@
     !defined(__SANITIZE_ADDRESS__)
 #define QUANTBENCH_CLONES \
   __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-// For functions that are called on a processor with AVX-512 only.
+// Functions for processors with AVX-512 alone; not defined where there are no clones.
 #define QUANTBENCH_WIDE __attribute__((target("arch=x86-64-v4")))
 #else
 #define QUANTBENCH_CLONES

@@ -1,6 +1,6 @@
 // Staircases made ready for the loops of staircase_kernels.h: which edges an element has to look
-// at, and the constants of their sigmoids. In float32 what is left out is below 1e-6 of the result,
-// in float64 (for comparisons) below 1e-13.
+// at, and the constants of their sigmoids. In float32 what is left out is below 1e-6 of the result
+// (of the largest one, where a table makes it), in float64 (for comparisons) below 1e-13.
 //
 // A position is where an element stands among the edges; the sigmoid of edge e at position p is
 // sig(u) with u = slope * (p - e).

@@ -1,6 +1,7 @@
 // The inner loops of soft staircases: sums of shifted sigmoids and their derivatives, one pass over
-// memory each, forward and backward. An element looks at the edges near it only, four edges share
-// a division, and a run of edges shares an exponential (soft_steps.h).
+// memory each, forward and backward. An element looks into a table where there is one, else at the
+// edges near it only: four edges share a division, a run of edges shares an exponential
+// (soft_steps.h).
 #pragma once
 
 #include <cstdint>

@@ -1,53 +1,22 @@
-// Tables that stay in vector registers, for soft staircases of many steps: a position finds what
-// it needs without a look at every edge. They pay where a shuffle takes sixteen floats (AVX-512);
-// elsewhere staircases do without.
+// Soft staircases as tables of polynomials: without exponentials, divisions or a look at every
+// edge.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
+#include "methods/common/lane_table.h"
 #include "methods/common/staircase.h"
 
 namespace quantbench::kernels {
 
-// Whether this program on this processor looks up faster than it computes.
-bool looks_up_fast();
-
-constexpr int64_t kTableLanes = 16;  // the functions below work on multiples of so many numbers
-
 enum class Curve { Value, Slope };  // lowest + sum h s; sum h s (1 - s)
 
-// A curve cut into 32 or 64 cells of equal width, with one polynomial each in the distance from the
-// middle of the cell, in widths. Beyond its ends it stays what it is there.
-struct CurveTable {
-  int64_t cells = 0;
-  float first = 0, cells_per_position = 1;
-  std::vector<float> coefficients;  // of all cells for the highest power, then for the next, ...
-};
-
 // Interpolates at Chebyshev's points in 32 or 64 cells, with an error below 1e-6 of the largest
-// value or slope. `reach`: |slope * (position - edge)| beyond which a sigmoid counts as 0 or 1.
-// None where there are more than 32 edges or the cells would be too wide.
+// value or slope, to which float32 adds a few units (of the position, above all). `reach`:
+// |slope * (position - edge)| beyond which a sigmoid counts as 0 or 1. None where there are more
+// than 32 edges or the cells would be too wide.
 std::optional<CurveTable> curve_table(const Staircase& staircase, double slope, double reach,
                                       Curve curve, int64_t cells);
-
-// y[i] = the curve at position[i]; NaN stays NaN. `count` is a multiple of kTableLanes; y may be
-// position.
-void look_up(const CurveTable& table, const float* position, float* y, int64_t count);
-
-// Intervals with numbers of their own.
-struct IntervalTable {
-  static constexpr int64_t kMost = 16, kNumbers = 7;
-  // Where they begin, ascending: the first one at -inf, those that are not there at +inf.
-  float from[kMost];
-  float numbers[kNumbers][kMost];
-  int64_t used = kNumbers;  // 3 or all; the others are not looked up
-};
-
-// For k < table.used: numbers[k][i] = table.numbers[k] of the last interval that begins below
-// position[i]; NaN has the first one's. `count` is a multiple of kTableLanes.
-void look_up(const IntervalTable& table, const float* position,
-             float* const numbers[IntervalTable::kNumbers], int64_t count);
 
 }  // namespace quantbench::kernels

@@ -9,8 +9,6 @@
 namespace quantbench::kernels {
 namespace {
 
-const float kNan = std::numeric_limits<float>::quiet_NaN();
-
 Staircase crowded() {
   Staircase out{-2, {}, {}};
   for (int i = 0; i < 15; ++i) {
@@ -55,7 +53,7 @@ TEST(CurveTable, KeepsNanAndStaysWhatItIsBeyondItsEnds) {
   ASSERT_TRUE(table);
   const float infinity = std::numeric_limits<float>::infinity();
   std::vector<float> x(16, 0);
-  x[3] = kNan;
+  x[3] = std::numeric_limits<float>::quiet_NaN();
   x[5] = infinity;
   x[6] = -infinity;
   x[7] = 1e30f;
@@ -71,33 +69,6 @@ TEST(CurveTable, KeepsNanAndStaysWhatItIsBeyondItsEnds) {
 TEST(CurveTable, IsNoneWhereItsCellsWouldBeTooWide) {
   EXPECT_FALSE(curve_table(crowded(), 200, 14, Curve::Value, 64));
   EXPECT_FALSE(curve_table(Staircase::integers(0, 255), 1, 14, Curve::Value, 64));
-}
-
-TEST(IntervalTable, FindsTheLastIntervalThatBeginsBelow) {
-  IntervalTable table{};
-  std::fill(std::begin(table.from), std::end(table.from), std::numeric_limits<float>::infinity());
-  table.from[0] = -std::numeric_limits<float>::infinity();
-  for (int i = 1; i < 11; ++i) table.from[i] = static_cast<float>(i * i);
-  for (int k = 0; k < IntervalTable::kNumbers; ++k)
-    for (int i = 0; i < 11; ++i) table.numbers[k][i] = static_cast<float>(100 * k + i);
-  std::vector<float> x(128);
-  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i) - 4;
-  x[1] = kNan;
-  std::vector<std::vector<float>> found(IntervalTable::kNumbers, std::vector<float>(x.size(), -1));
-  float* numbers[IntervalTable::kNumbers];
-  for (int k = 0; k < IntervalTable::kNumbers; ++k)
-    numbers[k] = found[static_cast<size_t>(k)].data();
-
-  for (int64_t used : {int64_t{3}, IntervalTable::kNumbers}) {
-    table.used = used;
-    look_up(table, x.data(), numbers, static_cast<int64_t>(x.size()));
-    for (int64_t k = 0; k < used; ++k)
-      for (size_t i = 0; i < x.size(); ++i) {
-        int at = 0;
-        while (at < 10 && x[i] > table.from[at + 1]) ++at;
-        EXPECT_EQ(found[static_cast<size_t>(k)][i], static_cast<float>(100 * k + at)) << x[i];
-      }
-  }
 }
 
 }  // namespace
