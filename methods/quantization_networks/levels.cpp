@@ -127,6 +127,25 @@ std::vector<double> midpoints(const std::vector<double>& centres) {
   return out;
 }
 
+namespace {
+
+// The alpha of the least sum of (x - alpha * y)^2, y the levels of x; `otherwise` where all are 0.
+double fitted_scale(const Tensor& values, const Start& start, const std::vector<double>& levels,
+                    double otherwise) {
+  const torch::NoGradGuard no_grad;
+  const Tensor x = values.detach().to(torch::kFloat64).flatten();
+  const auto table = [&](const std::vector<double>& of) {
+    return torch::tensor(of, torch::kFloat64).to(x.device());
+  };
+  const Tensor y =
+      table(levels).index_select(0, torch::bucketize(x * start.beta, table(start.thresholds)));
+  const double square = y.dot(y).item<double>();
+  const double alpha = square > 0 ? x.dot(y).item<double>() / square : otherwise;
+  return alpha > 0 ? alpha : otherwise;
+}
+
+}  // namespace
+
 Start start_of(const Tensor& values, double largest, const std::vector<double>& levels,
                const StartRule& rule) {
   const double most = std::max(std::abs(levels.front()), std::abs(levels.back()));
@@ -150,6 +169,7 @@ Start start_of(const Tensor& values, double largest, const std::vector<double>& 
     for (size_t i = at + 1; i < out.thresholds.size(); ++i)
       out.thresholds[i] = std::max(out.thresholds[i], rule.zero_band);
   }
+  if (rule.fitted) out.alpha = fitted_scale(values, out, levels, out.alpha);
   return out;
 }
 

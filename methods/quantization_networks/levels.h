@@ -28,7 +28,7 @@ std::vector<double> cluster_centres(const Tensor& values, int64_t clusters);
 std::vector<double> midpoints(const std::vector<double>& centres);
 
 // Where `values` enters the staircase of `levels`: beta = margin * max|Y| / max|x| (the paper:
-// 5/4), alpha = 1/beta, and the thresholds in the scaled coordinate beta * x.
+// 5/4), alpha = 1/beta or fitted, and the thresholds in the scaled coordinate beta * x.
 struct Start {
   double alpha = 1, beta = 1;
   std::vector<double> thresholds;
@@ -37,6 +37,7 @@ struct StartRule {
   double margin = 1.25;
   bool clustered = true;    // thresholds from k-means, else midway between levels
   double zero_band = 0.05;  // > 0: the thresholds about the level 0 are put to minus and plus this
+  bool fitted = false;      // alpha: least squares between the hard steps and the values, not 1/beta
 };
 Start start_of(const Tensor& values, double largest, const std::vector<double>& levels,
                const StartRule& rule);

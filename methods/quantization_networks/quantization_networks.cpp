@@ -40,6 +40,9 @@ MethodCard quantization_networks_card() {
           "zero_band", 0.05, 0, 1,
           "half the width of what becomes zero, of weights, in scaled units; 0: clustered"),
       Option::real("margin", 1.25, 0.1, 10, "how far the largest value lies beyond the last level"),
+      Option::choice("scales", "reciprocal", {"reciprocal", "fitted"},
+                     "where alpha starts: 1/beta, as published, or where the levels come closest "
+                     "to the values (reconstructed: for short schedules)"),
       Option::real("temperature", 5, 0, 1e6,
                    "tau: T = tau * epoch (10 for AlexNet, 5 for ResNets)"),
       Option::real("temperature_cap", 0, 0, 1e9, "T goes no higher (public code: 2000); 0: no cap"),
@@ -143,6 +146,7 @@ qn::Start QuantizationNetworks::start_of(const Graph& graph, const Site& site,
   qn::StartRule rule;
   rule.margin = options_.real("margin");
   rule.clustered = options_.text("thresholds") == "kmeans";
+  rule.fitted = options_.text("scales") == "fitted";
   rule.zero_band = site.is_weight() ? options_.real("zero_band") : 0;
   return qn::start_of(seen.values, std::max(std::abs(seen.low), std::abs(seen.high)),
                       levels_of(graph, site), rule);

@@ -97,6 +97,31 @@ TEST(Start, HasThePapersBandOfZerosAndItsOneThresholdOfBinaryWeights) {
   EXPECT_TRUE(std::is_sorted(three.begin(), three.end()));
 }
 
+TEST(Start, FitsAlphaToTheValuesWhereAsked) {
+  const Tensor x = torch::relu(random_tensor({3000}, 8)).to(torch::kFloat64);
+  const double largest = x.max().item<double>();
+  const auto levels = activation_levels(BitWidth(2));
+  StartRule rule{1.25, true, 0, true};
+  const Start fitted = start_of(x, largest, levels, rule);
+  rule.fitted = false;
+  const Start published = start_of(x, largest, levels, rule);
+  EXPECT_EQ(fitted.beta, published.beta);
+  EXPECT_EQ(fitted.thresholds, published.thresholds);
+  const auto error = [&](double alpha) {
+    Tensor y = torch::zeros_like(x);
+    for (double edge : fitted.thresholds)
+      y += (x * fitted.beta > edge).to(torch::kFloat64);
+    return (x - alpha * y).square().sum().item<double>();
+  };
+  EXPECT_LT(error(fitted.alpha), error(fitted.alpha * 1.01));
+  EXPECT_LT(error(fitted.alpha), error(fitted.alpha * 0.99));
+  // The outermost level follows a few large values as published: most come out too large.
+  EXPECT_LT(error(fitted.alpha), error(published.alpha) / 4);
+
+  const Start zeros = start_of(torch::zeros({10}), 0, levels, {1.25, true, 0, true});
+  EXPECT_EQ(zeros.alpha, 1);
+}
+
 TEST(Start, TakesZerosAndActivations) {
   const Start zeros =
       start_of(torch::zeros({10}), 0, activation_levels(BitWidth(2)), {1.25, true, 0});
