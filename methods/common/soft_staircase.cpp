@@ -130,14 +130,24 @@ Tensor staircase_by_kernel(const Tensor& x, const Settings& s) {
   return y;
 }
 
+// dy/dx = alpha * beta * factor * (the slope of the sum at `temperature`).
+struct Slope {
+  double temperature, factor;
+};
+
+Slope slope_of(const Softness& s) {
+  if (s.slope_temperature > 0) return {s.slope_temperature, s.slope_temperature};
+  return {s.slope_at_one ? 1 : s.temperature, s.temperature};
+}
+
 template <typename Real>
 Gradients staircase_backward_by_kernel(const Tensor& x, const Tensor& y, const Tensor& gradient,
                                        const Settings& s) {
-  const double t = s.softness.temperature;
-  const auto steps = steps_of<Real>(s, s.softness.slope_at_one ? 1 : t, kernels::Curve::Slope);
+  const Slope slope = slope_of(s.softness);
+  const auto steps = steps_of<Real>(s, slope.temperature, kernels::Curve::Slope);
   const auto [dx, sums] = summed_backward<Real>(
       x, y, gradient, [&](const kernels::BackwardRun<Real>& run, int64_t count) {
-        return kernels::soft_steps_backward(run, count, steps, static_cast<Real>(t),
+        return kernels::soft_steps_backward(run, count, steps, static_cast<Real>(slope.factor),
                                             scales_of<Real>(s), s.rectifier);
       });
   return {dx, sums.first, sums.second};
@@ -160,15 +170,14 @@ struct SoftFunction {
       return x.scalar_type() == torch::kFloat64
                  ? staircase_backward_by_kernel<double>(x, y, gradient, s)
                  : staircase_backward_by_kernel<float>(x, y, gradient, s);
-    const double t = s.softness.temperature;
+    const Slope slope = slope_of(s.softness);
     const Tensor r = rectified(x, s.rectifier);
-    const EdgeSums sums = edge_sums(r * s.inner, s.staircase, t, s.softness.clamp);
-    const Tensor slope = s.softness.slope_at_one
-                             ? edge_sums(r * s.inner, s.staircase, 1, s.softness.clamp).slope
-                             : sums.slope;
-    const Tensor through = gradient * slope * (s.outer * t);
+    const auto at = [&](double temperature) {
+      return edge_sums(r * s.inner, s.staircase, temperature, s.softness.clamp);
+    };
+    const Tensor through = gradient * at(slope.temperature).slope * (s.outer * slope.factor);
     return {gated(x, s.rectifier, through * s.inner),
-            (gradient * sums.value).sum(torch::kFloat64).item<double>(),
+            (gradient * at(s.softness.temperature).value).sum(torch::kFloat64).item<double>(),
             (through * r).sum(torch::kFloat64).item<double>()};
   }
 };

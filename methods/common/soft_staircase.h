@@ -23,6 +23,9 @@ struct Softness {
   // Quantization Networks does: not the derivative of the forward function.
   bool slope_at_one = false;
   bool kernels = true;  // false: tensor operations on the CPU, too
+  // > 0: slopes are those of the function at this temperature, as the CIFAR-10 port of Quantization
+  // Networks takes those of activations (at 1).
+  double slope_temperature = 0;
 };
 
 // Quantization Networks (arXiv 1911.09464, eq. 3): y = alpha * (lowest + sum_i heights_i *

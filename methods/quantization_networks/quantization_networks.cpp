@@ -54,6 +54,9 @@ MethodCard quantization_networks_card() {
                    "none"),
       Option::flag("slope_at_one", false,
                    "slopes of weights at T = 1, as the public code ships: not the derivative"),
+      Option::real("activation_slope", 0, 0, 1e6,
+                   "temperature at which the gradients of activations are taken (CIFAR-10 port: "
+                   "1), which do not grow with T then: not the derivative; 0: T"),
       Option::real("weights_share", 0.6, 0, 1,
                    "reconstructed: share of the epochs with quantized weights only"),
       Option::real("activations_share", 0.2, 0, 1,
@@ -301,6 +304,7 @@ void QuantizationNetworks::set_temperature(const Progress& progress) {
     softness.temperature = temperature(progress, of_weights);
     softness.clamp = options_.real("clamp");
     softness.slope_at_one = of_weights && options_.flag("slope_at_one");
+    softness.slope_temperature = of_weights ? 0 : options_.real("activation_slope");
     place.quantizer->soften(softness);
   }
 }

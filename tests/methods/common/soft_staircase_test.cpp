@@ -156,6 +156,41 @@ void expect_fused_is_naive(torch::ScalarType type, double tolerance) {
 TEST(SoftStaircase, IsTheNaiveSumInFloat32) { expect_fused_is_naive(torch::kFloat32, 1e-5); }
 TEST(SoftStaircase, IsTheNaiveSumInFloat64) { expect_fused_is_naive(torch::kFloat64, 1e-12); }
 
+// The value, and so alpha's gradient, is of one temperature, the other gradients are of another.
+void expect_slopes_of_another_temperature(torch::ScalarType type, double tolerance) {
+  for (const auto& [name, staircase] : staircases()) {
+    const auto& s = staircase;
+    const Tensor x = samples(s, type, 6.25);
+    const Tensor upstream = random_tensor(x.sizes(), 6).to(type);
+    const auto naive = [&](double t) {
+      return reference(x, 0.16, 6.25, upstream,
+                       [&](const Tensor& leaf, const Tensor& a, const Tensor& b) {
+                         return naive_staircase(rectify(leaf, kRelu), a, b, s, t, 0);
+                       });
+    };
+    Outcome expected = naive(40);
+    const Outcome slopes = naive(3);
+    expected.dx = slopes.dx;
+    expected.second = slopes.second;
+    expected.second_size = slopes.second_size;
+    for (bool kernels : {true, false}) {
+      const Outcome fused =
+          differentiate(x, 0.16, 6.25, upstream,
+                        [&](const Tensor& leaf, const Tensor& a, const Tensor& b) {
+                          return soft_staircase(leaf, a, b, s, {40, 0, false, kernels, 3}, kRelu);
+                        });
+      const double factor = std::max(1.0, 40 * std::max(1.0, s.edges.back()) / 50);
+      expect_near(fused, expected, tolerance * factor,
+                  fmt::format("{}, kernels {}", name, kernels));
+    }
+  }
+}
+
+TEST(SoftStaircase, TakesSlopesAtAnotherTemperature) {
+  expect_slopes_of_another_temperature(torch::kFloat32, 1e-5);
+  expect_slopes_of_another_temperature(torch::kFloat64, 1e-12);
+}
+
 // E[x^] and its derivatives, with m in the place of the mean where alpha scales it.
 Tensor naive_semi_relaxed(const Tensor& x, const Tensor& alpha, const Tensor& sigma, int64_t low,
                           int64_t high) {
