@@ -126,10 +126,12 @@ std::optional<IntervalTable> near_table(const Staircase& s, double slope) {
   return out;
 }
 
+constexpr size_t kMany = 8;  // edges from which on a table pays beside loops over what is near
+
 // The fastest of the tables that are exact enough, if one is faster than loops over the edges.
 void add_table(const Staircase& s, double slope, Curve curve, SoftSteps<float>& to) {
   // Two edges cost no more than a table, and far from them they are exact where it is not.
-  constexpr size_t kFew = 2, kMany = 8;
+  constexpr size_t kFew = 2;
   constexpr double kReach = SoftLimits<float>::reach;
   if (s.edges.size() <= kFew) return;
   to.curve = curve_table(s, slope, kReach, curve, 32);
@@ -181,6 +183,15 @@ SoftRounding<Real> soft_rounding(int64_t low, int64_t high, double slope) {
   const double one = std::exp(-slope * next), all = one / (1 - q);
   out.one = {static_cast<Real>(one), static_cast<Real>(one * next)};
   out.all = {static_cast<Real>(all), static_cast<Real>(all * (next + q / (1 - q)))};
+  if constexpr (std::is_same_v<Real, float>) {
+    const Staircase whole = Staircase::integers(low, high);
+    if (whole.edges.size() >= kMany && looks_up_fast()) {
+      constexpr double kReach = SoftLimits<float>::most;
+      out.slope_table = curve_table(whole, slope, kReach, Curve::Slope, 32);
+      if (out.slope_table)
+        out.moment_table = curve_table(whole, slope, kReach, Curve::Moment, 32);
+    }
+  }
   return out;
 }
 

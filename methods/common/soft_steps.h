@@ -108,6 +108,8 @@ struct SoftRounding {
   Real half_width = 0;     // from its first edge's lower integer to the middle
   Real last_move = 0;      // it moves by 0..last_move
   Beyond one, all;
+  // In float32, for many edges, where look_up is fast: without a window.
+  std::optional<CurveTable> slope_table, moment_table;
 };
 
 // To the integers low..high.

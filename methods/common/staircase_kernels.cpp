@@ -308,6 +308,29 @@ QUANTBENCH_INLINE void in_window(Part<Real>& part, int64_t count,
   add_pairs<Sum::Moment>(part, count, rounding.window.pairs);
 }
 
+// Slopes and moments about the positions themselves.
+QUANTBENCH_INLINE void in_tables(Part<float>& part, int64_t count,
+                                 const SoftRounding<float>& rounding) {
+  const int64_t whole = filled_up(part, count);
+  look_up(*rounding.slope_table, part.position, part.slope, whole);
+  look_up(*rounding.moment_table, part.position, part.moment, whole);
+}
+
+// part.slope = sum w, part.moment = sum w (p - edge), w = s (1 - s).
+template <typename Real>
+QUANTBENCH_INLINE void dense_sums(Part<Real>& part, int64_t count,
+                                  const SoftRounding<Real>& rounding) {
+  if constexpr (std::is_same_v<Real, float>)
+    if (rounding.slope_table) return in_tables(part, count, rounding);
+  if (rounding.last_move > 0)
+    in_window<true>(part, count, rounding);
+  else
+    in_window<false>(part, count, rounding);
+  // From the sum about the centre.
+  for (int64_t i = 0; i < count; ++i)
+    part.moment[i] = (part.position[i] - part.centre[i]) * part.slope[i] - part.moment[i];
+}
+
 template <typename Real>
 QUANTBENCH_INLINE StepSums dense_backward(const Real* x, const Real* gradient, Real* dx, int64_t n,
                                           const SoftRounding<Real>& rounding, Real inverse,
@@ -325,14 +348,12 @@ QUANTBENCH_INLINE StepSums dense_backward(const Real* x, const Real* gradient, R
     Real* __restrict to = dx + begin;
     for (int64_t i = 0; i < count; ++i)
       part.position[i] = limited(rectified(from[i], rectifier) * inverse, least, most);
-    if (rounding.last_move > 0)
-      in_window<true>(part, count, rounding);
-    else
-      in_window<false>(part, count, rounding);
+    dense_sums(part, count, rounding);
     for (int64_t i = 0; i < count; ++i) {
-      const Real p = part.position[i], s0 = r * part.slope[i];
-      // sum w (p - edge) from the sum about the centre.
-      const Real s1 = (p - part.centre[i]) * s0 - r * part.moment[i];
+      const Real p = part.position[i];
+      // What a table holds at its ends must not add up over elements far away.
+      const bool near = !((p <= least) | (p >= most));
+      const Real s0 = near ? r * part.slope[i] : 0, s1 = near ? r * part.moment[i] : 0;
       const Real m = limited(std::nearbyint(p), low, high);
       to[i] = passes(from[i], rectifier) ? g[i] * s0 : 0;
       part.value[i] = g[i] * (m - p * s0 + s1);

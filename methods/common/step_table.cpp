@@ -39,11 +39,14 @@ std::vector<std::vector<double>> interpolation(const std::vector<double>& angles
   return out;
 }
 
-double at(const Staircase& s, const std::vector<double>& factors, double e, Curve curve) {
+double at(double position, const Staircase& s, const std::vector<double>& factors, double e,
+          Curve curve) {
   double sum = curve == Curve::Value ? s.lowest : 0;
   for (size_t i = 0; i < factors.size(); ++i) {
     const double q = e * factors[i], inverse = 1 / (1 + q);
-    sum += s.heights[i] * inverse * (curve == Curve::Value ? 1 : q * inverse);
+    const double slope = curve == Curve::Value ? 1 : q * inverse;
+    const double turn = curve == Curve::Moment ? position - s.edges[i] : 1;
+    sum += s.heights[i] * inverse * slope * turn;
   }
   return sum;
 }
@@ -71,7 +74,8 @@ std::optional<CurveTable> curve_table(const Staircase& s, double slope, double r
   for (int64_t cell = 0; cell < cells; ++cell) {
     for (size_t j = 0; j < angles.size(); ++j) {
       const double x = static_cast<double>(cell) + 0.5 + std::cos(angles[j]) / 2;
-      values[j] = at(s, factors, std::exp(slope * (middle - first - x * width)), curve);
+      const double position = first + x * width;
+      values[j] = at(position, s, factors, std::exp(slope * (middle - position)), curve);
     }
     for (int64_t power = 0; power < terms; ++power) {
       const std::vector<double>& weight = weights[static_cast<size_t>(power)];

@@ -10,10 +10,11 @@
 
 namespace quantbench::kernels {
 
-enum class Curve { Value, Slope };  // lowest + sum h s; sum h s (1 - s)
+// lowest + sum h s; sum h s (1 - s); the same times (position - edge)
+enum class Curve { Value, Slope, Moment };
 
 // Interpolates at Chebyshev's points in 32 or 64 cells, with an error below 1e-6 of the largest
-// value or slope, to which float32 adds a few units (of the position, above all). `reach`:
+// value, slope or moment, to which float32 adds a few units (of the position, above all). `reach`:
 // |slope * (position - edge)| beyond which a sigmoid counts as 0 or 1. None where there are more
 // than 32 edges or the cells would be too wide.
 std::optional<CurveTable> curve_table(const Staircase& staircase, double slope, double reach,

@@ -18,7 +18,7 @@ bool is_network_input(const Site& site) { return site.point.node == 0; }
 MethodCard srq_dropbits_card() {
   MethodCard card;
   card.name = "srq_dropbits";
-  card.version = 2;
+  card.version = 3;
   card.title =
       "Semi-relaxed quantization with DropBits, and relaxed quantization. Certain: the grid, the "
       "logistic categories, RQ's sampler, the arg-max forward, the hard-concrete formulas. "
