@@ -188,8 +188,7 @@ SoftRounding<Real> soft_rounding(int64_t low, int64_t high, double slope) {
     if (whole.edges.size() >= kMany && looks_up_fast()) {
       constexpr double kReach = SoftLimits<float>::most;
       out.slope_table = curve_table(whole, slope, kReach, Curve::Slope, 32);
-      if (out.slope_table)
-        out.moment_table = curve_table(whole, slope, kReach, Curve::Moment, 32);
+      if (out.slope_table) out.moment_table = curve_table(whole, slope, kReach, Curve::Moment, 32);
     }
   }
   return out;

@@ -60,6 +60,21 @@ void best_rows(const Prefix& prefix, const std::vector<double>& before, std::vec
   best_rows(prefix, before, now, begins, middle + 1, high, at, to);
 }
 
+// The alpha of the least sum of (x - alpha * y)^2, y the levels of x; `otherwise` where all are 0.
+double fitted_scale(const Tensor& values, const Start& start, const std::vector<double>& levels,
+                    double otherwise) {
+  const torch::NoGradGuard no_grad;
+  const Tensor x = values.detach().to(torch::kFloat64).flatten();
+  const auto table = [&](const std::vector<double>& of) {
+    return torch::tensor(of, torch::kFloat64).to(x.device());
+  };
+  const Tensor y =
+      table(levels).index_select(0, torch::bucketize(x * start.beta, table(start.thresholds)));
+  const double square = y.dot(y).item<double>();
+  const double alpha = square > 0 ? x.dot(y).item<double>() / square : otherwise;
+  return alpha > 0 ? alpha : otherwise;
+}
+
 }  // namespace
 
 std::vector<double> weight_levels(BitWidth bits, LevelSet set) {
@@ -126,25 +141,6 @@ std::vector<double> midpoints(const std::vector<double>& centres) {
   for (size_t i = 0; i + 1 < centres.size(); ++i) out.push_back((centres[i] + centres[i + 1]) / 2);
   return out;
 }
-
-namespace {
-
-// The alpha of the least sum of (x - alpha * y)^2, y the levels of x; `otherwise` where all are 0.
-double fitted_scale(const Tensor& values, const Start& start, const std::vector<double>& levels,
-                    double otherwise) {
-  const torch::NoGradGuard no_grad;
-  const Tensor x = values.detach().to(torch::kFloat64).flatten();
-  const auto table = [&](const std::vector<double>& of) {
-    return torch::tensor(of, torch::kFloat64).to(x.device());
-  };
-  const Tensor y =
-      table(levels).index_select(0, torch::bucketize(x * start.beta, table(start.thresholds)));
-  const double square = y.dot(y).item<double>();
-  const double alpha = square > 0 ? x.dot(y).item<double>() / square : otherwise;
-  return alpha > 0 ? alpha : otherwise;
-}
-
-}  // namespace
 
 Start start_of(const Tensor& values, double largest, const std::vector<double>& levels,
                const StartRule& rule) {

@@ -37,7 +37,7 @@ struct StartRule {
   double margin = 1.25;
   bool clustered = true;    // thresholds from k-means, else midway between levels
   double zero_band = 0.05;  // > 0: the thresholds about the level 0 are put to minus and plus this
-  bool fitted = false;      // alpha: least squares between the hard steps and the values, not 1/beta
+  bool fitted = false;  // alpha: least squares between the hard steps and the values, not 1/beta
 };
 Start start_of(const Tensor& values, double largest, const std::vector<double>& levels,
                const StartRule& rule);

@@ -2,8 +2,8 @@
 
 #include "methods/common/bit_allocation.h"
 #include "methods/common/range_quantizers.h"
-#include "models/batch_norm.h"
 #include "methods/common/sample_values.h"
+#include "models/batch_norm.h"
 
 namespace quantbench {
 namespace {

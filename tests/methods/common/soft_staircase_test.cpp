@@ -174,11 +174,10 @@ void expect_slopes_of_another_temperature(torch::ScalarType type, double toleran
     expected.second = slopes.second;
     expected.second_size = slopes.second_size;
     for (bool kernels : {true, false}) {
-      const Outcome fused =
-          differentiate(x, 0.16, 6.25, upstream,
-                        [&](const Tensor& leaf, const Tensor& a, const Tensor& b) {
-                          return soft_staircase(leaf, a, b, s, {40, 0, false, kernels, 3}, kRelu);
-                        });
+      const Outcome fused = differentiate(
+          x, 0.16, 6.25, upstream, [&](const Tensor& leaf, const Tensor& a, const Tensor& b) {
+            return soft_staircase(leaf, a, b, s, {40, 0, false, kernels, 3}, kRelu);
+          });
       const double factor = std::max(1.0, 40 * std::max(1.0, s.edges.back()) / 50);
       expect_near(fused, expected, tolerance * factor,
                   fmt::format("{}, kernels {}", name, kernels));

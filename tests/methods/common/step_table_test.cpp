@@ -26,7 +26,9 @@ std::pair<double, double> sum_at(const Staircase& s, double slope, double positi
     const double from = position - s.edges[i], u = slope * from, up = 1 / (1 + std::exp(-u));
     const double down = 1 / (1 + std::exp(u));
     const double part = s.heights[i] * up *
-                        (curve == Curve::Value ? 1 : curve == Curve::Slope ? down : down * from);
+                        (curve == Curve::Value   ? 1
+                         : curve == Curve::Slope ? down
+                                                 : down * from);
     sum += part;
     size += std::abs(part);
   }
@@ -52,7 +54,10 @@ TEST(CurveTable, IsTheSumOfItsSigmoids) {
         largest = std::max(largest, size);
       }
       // The place in a cell is a float32: at a slope of 30, and in moments, that is what is seen.
-      EXPECT_LT(worst, (curve == Curve::Moment ? 15e-6 : slope > 15 ? 8e-6 : 4e-6) * largest)
+      EXPECT_LT(worst, (curve == Curve::Moment ? 15e-6
+                        : slope > 15           ? 8e-6
+                                               : 4e-6) *
+                           largest)
           << slope;
     }
 }

@@ -109,8 +109,7 @@ TEST(Start, FitsAlphaToTheValuesWhereAsked) {
   EXPECT_EQ(fitted.thresholds, published.thresholds);
   const auto error = [&](double alpha) {
     Tensor y = torch::zeros_like(x);
-    for (double edge : fitted.thresholds)
-      y += (x * fitted.beta > edge).to(torch::kFloat64);
+    for (double edge : fitted.thresholds) y += (x * fitted.beta > edge).to(torch::kFloat64);
     return (x - alpha * y).square().sum().item<double>();
   };
   EXPECT_LT(error(fitted.alpha), error(fitted.alpha * 1.01));
