@@ -172,12 +172,10 @@ struct SoftFunction {
                  : staircase_backward_by_kernel<float>(x, y, gradient, s);
     const Slope slope = slope_of(s.softness);
     const Tensor r = rectified(x, s.rectifier);
-    const auto at = [&](double temperature) {
-      return edge_sums(r * s.inner, s.staircase, temperature, s.softness.clamp);
-    };
-    const Tensor through = gradient * at(slope.temperature).slope * (s.outer * slope.factor);
+    const EdgeSums sums = edge_sums(r * s.inner, s.staircase, slope.temperature, s.softness.clamp);
+    const Tensor through = gradient * sums.slope * (s.outer * slope.factor);
     return {gated(x, s.rectifier, through * s.inner),
-            (gradient * at(s.softness.temperature).value).sum(torch::kFloat64).item<double>(),
+            (gradient * y).sum(torch::kFloat64).item<double>() / s.outer,
             (through * r).sum(torch::kFloat64).item<double>()};
   }
 };
