@@ -1,5 +1,7 @@
 #include "methods/srq_dropbits/categorical.h"
 
+#include <algorithm>
+
 #include "methods/common/custom_gradient.h"
 #include "methods/common/parallel.h"
 #include "methods/srq_dropbits/category_kernels.h"
@@ -27,7 +29,7 @@ kernels::Categories<Real> categories_of(const Settings& s) {
   // Steeper ones leave the range of exp(); their categories are 0 or 1 long before.
   out.slope = static_cast<Real>(std::min(s.alpha / s.sigma, kernels::steepest<Real>()));
   out.open = s.rule.open;
-  out.reach = static_cast<Real>(s.rule.local * s.sigma / s.alpha);
+  out.reach = static_cast<Real>(std::max(1.0, s.rule.local * s.sigma / s.alpha));
   out.temperature = static_cast<Real>(s.rule.temperature);
   out.sampled = s.rule.sampled;
   out.hard = s.rule.hard;

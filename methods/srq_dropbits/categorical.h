@@ -14,7 +14,8 @@ namespace quantbench::srq {
 struct CategoricalRule {
   int64_t low = 0, high = 0;  // integers of the grid
   bool open = true;           // the outer cells reach to infinity; false: truncated to the grid
-  // Points further than `local` sigma from the nearest one are left out.
+  // Points further than `local` sigma from the nearest one are left out, but never its neighbours:
+  // a point alone passes no gradient.
   double local = std::numeric_limits<double>::infinity();
   double temperature = 1;    // of the softmax (RQ's lambda)
   bool sampled = false;      // with Gumbel noise from `noise`

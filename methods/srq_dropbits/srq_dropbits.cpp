@@ -18,7 +18,7 @@ bool is_network_input(const Site& site) { return site.point.node == 0; }
 MethodCard srq_dropbits_card() {
   MethodCard card;
   card.name = "srq_dropbits";
-  card.version = 3;
+  card.version = 4;
   card.title =
       "Semi-relaxed quantization with DropBits, and relaxed quantization. Certain: the grid, the "
       "logistic categories, RQ's sampler, the arg-max forward, the hard-concrete formulas. "
@@ -46,7 +46,8 @@ MethodCard srq_dropbits_card() {
                    "reconstructed: bound of the noise, in grid steps"),
       Option::real("temperature", 1, 0.01, 100, "reconstructed: lambda of the softmax (rq, rq_st)"),
       Option::real("local_grid", 3, 0.5, 1000,
-                   "reconstructed: delta, points within so many sigma are sampled (rq, rq_st)"),
+                   "reconstructed: delta, points within so many sigma are sampled, and those next "
+                   "to the nearest one (rq, rq_st)"),
       Option::choice("dropbits", "off", {"off", "point", "pair", "level"},
                      "reconstructed: what shares a mask of a weight's grid: a point, +n and -n, "
                      "or what a bit adds"),

@@ -362,6 +362,23 @@ TEST(RelaxedQuantization, LooksAtTheLocalGridOnly) {
   EXPECT_GT((y != x.round().clamp(-8, 7)).sum().item<int64_t>(), 1000);
 }
 
+TEST(RelaxedQuantization, KeepsTheNeighboursInALocalGridOfLittleNoise) {
+  CategoricalRule rule = mean_on(-8, 7, false);
+  rule.hard = true;
+  rule.sampled = true;
+  const Tensor x = random_tensor({2000}, 9, 2);
+  const auto gradient = [&](double local) {
+    rule.local = local;
+    const Tensor leaf = x.clone().requires_grad_();
+    categorical_quantize(leaf, values({1}), values({0.2f}), {}, rule).sum().backward();
+    return leaf.grad();
+  };
+  // 3 sigma are less than a step.
+  const Tensor little = gradient(3);
+  EXPECT_TRUE(same_bits(little, gradient(5)));
+  EXPECT_GT((little.abs() > 1e-3).sum().item<int64_t>(), 1500);
+}
+
 TEST(RelaxedQuantization, MakesItsNoiseAgainAndNeverByThreads) {
   CategoricalRule rule = mean_on(-8, 7, false);
   rule.sampled = true;
