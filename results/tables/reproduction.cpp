@@ -83,6 +83,8 @@ Summary ours_of(const std::vector<Figures>& seeds, const PaperRow& row, const st
   return out.n > 1 ? Summary{out.n, out.std, NAN} : summarize({});
 }
 
+bool is_deviation(const std::string& metric) { return metric.find("_std") != std::string::npos; }
+
 bool in_points(const std::string& metric) {
   return metric.rfind("top1", 0) == 0 || metric.rfind("top5", 0) == 0 || metric == "val_top1";
 }
@@ -115,6 +117,10 @@ Cell cell_of(const std::vector<PaperRow>& rows, const PaperRow& row, const std::
     cell.verdict = CellVerdict::NoFigure;
   } else if (cell.ours.n > 0) {
     cell.difference = cell.ours.mean - *published;
+    if (is_deviation(metric)) {
+      cell.verdict = CellVerdict::Spread;
+      return cell;
+    }
     const double tolerance =
         in_points(metric) ? context.tolerance : context.relative_tolerance * std::abs(*published);
     const Judgement judged =
@@ -129,7 +135,9 @@ Cell cell_of(const std::vector<PaperRow>& rows, const PaperRow& row, const std::
   return cell;
 }
 
-bool is_judged(const Cell& cell) { return cell.difference.has_value(); }
+bool is_judged(const Cell& cell) {
+  return cell.difference.has_value() && cell.verdict != CellVerdict::Spread;
+}
 
 // All but one figure that the same runs stand for lose their verdict.
 void judge_once(std::vector<TableRow>& rows) {
@@ -163,7 +171,7 @@ Judgement judge_figure(const std::string& metric, const Summary& ours, double pu
   const auto beyond = [&](double value) {
     return (value > 0) != less_is_better(metric) ? CellVerdict::Better : CellVerdict::NotReproduced;
   };
-  const bool varies = in_points(metric) && metric.find("_std") == std::string::npos;
+  const bool varies = in_points(metric);
   if (!varies || (ours.n > 1 && ours.std == 0 && published_std == 0))
     return {std::abs(difference) <= margin ? CellVerdict::Reproduced : beyond(difference), 0};
   if (ours.n < 2) return {CellVerdict::Undecided, 2};
@@ -180,10 +188,18 @@ Judgement judge_figure(const std::string& metric, const Summary& ours, double pu
 }
 
 const char* name_of(CellVerdict verdict) {
-  static constexpr const char* names[] = {
-      "reproduced",        "better",  "not reproduced", "undecided",     "same runs as another row",
-      "not measured here", "not run", "data not here",  "no such model", "no recipe",
-      "no figure given"};
+  static constexpr const char* names[] = {"reproduced",
+                                          "better",
+                                          "not reproduced",
+                                          "undecided",
+                                          "same runs as another row",
+                                          "spread",
+                                          "not measured here",
+                                          "not run",
+                                          "data not here",
+                                          "no such model",
+                                          "no recipe",
+                                          "no figure given"};
   return names[static_cast<size_t>(verdict)];
 }
 

@@ -18,6 +18,7 @@ enum class CellVerdict {
   NotReproduced,  // and on the other
   Undecided,      // the interval straddles the tolerance: more seeds would do
   SameRuns,       // these runs are judged against another figure of the same kind
+  Spread,         // a deviation: it tells how far runs lie apart, and is no result
   NotMeasured,    // runs are there, but this program has no such figure
   NotRun,
   DataNotHere,

@@ -148,6 +148,22 @@ TEST_F(Tables, FigureThatTheProgramDoesNotHaveIsNotMeasured) {
             CellVerdict::NotMeasured);
 }
 
+TEST_F(Tables, DeviationsStandBesideEachOtherUnjudged) {
+  for (uint64_t seed : {1, 2}) {
+    SomeRun run;
+    run.seed = seed;
+    run.top1 = 0.90 + 0.02 * static_cast<double>(seed);
+    add_run(store_, run);
+  }
+
+  const Cell cell = made("P,1,MNIST,LeNet,Ours,4,8,top1_std,1.2,,,,,\n")[0].cells[0];
+
+  EXPECT_EQ(cell.verdict, CellVerdict::Spread);
+  EXPECT_NEAR(cell.ours.mean, 100 * 0.02 / std::sqrt(2.0), 1e-9);
+  EXPECT_NEAR(*cell.difference, cell.ours.mean - 1.2, 1e-9);
+  EXPECT_EQ(cell.seeds_needed, 0);
+}
+
 TEST_F(Tables, AMethodsOwnFiguresStandBesideThePublishedOnes) {
   SomeRun run;
   run.figures = {{"ebops", 990}, {"ebops_training", 1200}};
