@@ -133,7 +133,8 @@ def main():
            "Published figures beside those of this project's own runs ([results/reference](reference/FORMAT.md)). Made by "
            "`scripts/reproduced.py`; no figure was typed. *Reproduced*: equivalent within 0.5 points (other figures: 2 %) at "
            "95 %, by two one-sided tests; *better* and *not reproduced*: the interval lies beyond that; *undecided*: so many "
-           "seeds would do. One set of runs is judged against one figure; a deviation is a *spread* and not judged; \\* second-hand: not read in the paper itself. "
+           "seeds would do. One set of runs is judged against one figure; a deviation is a *spread* and not judged; "
+           "\\* second-hand: not read in the paper itself. "
            "Hours are of the machine that is named below, while it had other work, too.\n",
            "## Published and measured\n",
            table([("paper, table", 0), ("row", 0), ("metric", 0), ("published", 1), ("ours", 1), ("n", 1), ("difference", 1),

@@ -70,11 +70,17 @@ std::vector<Figures> seeds_of(const Store& store, const std::vector<std::string>
   return out;
 }
 
+// Of the accuracy whose name stands before "_std".
+bool is_deviation(const std::string& metric) {
+  return metric.size() > 4 && metric.compare(metric.size() - 4, 4, "_std") == 0;
+}
+
 Summary ours_of(const std::vector<Figures>& seeds, const PaperRow& row, const std::string& metric) {
   std::vector<double> values;
-  const bool deviation = metric == "top1_std";
+  const bool deviation = is_deviation(metric);
+  const std::string name = deviation ? metric.substr(0, metric.size() - 4) : metric;
   for (const Figures& figures : seeds) {
-    const auto found = figures.find(deviation ? "top1" : metric);
+    const auto found = figures.find(name);
     if (found == figures.end()) continue;
     values.push_back(metric == "size_mb" ? found->second * 1e6 / row.megabyte : found->second);
   }
@@ -82,8 +88,6 @@ Summary ours_of(const std::vector<Figures>& seeds, const PaperRow& row, const st
   if (!deviation) return out;
   return out.n > 1 ? Summary{out.n, out.std, NAN} : summarize({});
 }
-
-bool is_deviation(const std::string& metric) { return metric.find("_std") != std::string::npos; }
 
 bool in_points(const std::string& metric) {
   return metric.rfind("top1", 0) == 0 || metric.rfind("top5", 0) == 0 || metric == "val_top1";
